@@ -1,0 +1,302 @@
+import { mkdirSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import {
+  DuckDBBlobValue,
+  type DuckDBConnection,
+  DuckDBDateValue,
+  DuckDBDecimalValue,
+  DuckDBInstance,
+  DuckDBListValue,
+  DuckDBMapValue,
+  DuckDBStructValue,
+  DuckDBTimestampTZValue,
+  DuckDBTimestampValue,
+  type DuckDBValue,
+} from '@duckdb/node-api'
+import {
+  ENGINE_CANCELLED,
+  ENGINE_FAILED,
+  ENGINE_FILE_UNREADABLE,
+  ENGINE_OUT_OF_MEMORY,
+  ENGINE_SQL_INVALID,
+  ENGINE_VALUE_INVALID,
+  type ErrorDefinition,
+  failure,
+  messageOf,
+  type SluiceError,
+  STORAGE_DENIED,
+  STORAGE_FULL,
+} from '../errors/index.js'
+import { type Field, Timestamp } from '../schema/index.js'
+import { parseSqlType } from './duckdb-types.js'
+import type { Batch, ColumnStatistics, Engine, Row, Scan, Session, Value, WriteRequest, WrittenFile } from './engine.js'
+import { literal, quoteName, quoteNames, quotePath, quoteText, sqlType } from './quote.js'
+
+export interface DuckDBOptions {
+  /** `512MB`, `4GB`. Default 1GB. */
+  readonly memory?: string
+  /** Default: the machine's processors. */
+  readonly threads?: number
+  /** Where it spills when memory runs out. Made and taken away by the engine. */
+  readonly temporaryFolder: string
+}
+
+/** DuckDB, in this process. Opens on first use. */
+export function duckdb(options: DuckDBOptions): Engine {
+  let instance: Promise<DuckDBInstance> | undefined
+  const open = async () => {
+    mkdirSync(options.temporaryFolder, { recursive: true })
+    return DuckDBInstance.create(':memory:', {
+      memory_limit: options.memory ?? '1GB',
+      threads: String(options.threads ?? availableParallelism()),
+      temp_directory: options.temporaryFolder,
+      // Extensions are never fetched behind a user's back.
+      autoinstall_known_extensions: 'false',
+    })
+  }
+  return {
+    name: 'duckdb',
+    async connect(signal) {
+      instance ??= open()
+      const connection = await (await instance).connect()
+      await connection.run("SET TimeZone = 'UTC'; SET errors_as_json = true; SET preserve_insertion_order = true;")
+      return session(connection, options.temporaryFolder, signal)
+    },
+    async close() {
+      const opened = instance
+      instance = undefined
+      if (opened !== undefined) (await opened).closeSync()
+      await rm(options.temporaryFolder, { recursive: true, force: true })
+    },
+  }
+}
+
+function session(connection: DuckDBConnection, scratch: string, signal: AbortSignal | undefined): Session {
+  const interrupt = () => connection.interrupt()
+  signal?.addEventListener('abort', interrupt)
+
+  async function guarded<Result>(sql: string, call: () => Promise<Result>): Promise<Result> {
+    if (signal?.aborted === true) throw failure(ENGINE_CANCELLED, {})
+    try {
+      return await call()
+    } catch (thrown) {
+      throw translate(thrown, sql)
+    }
+  }
+  const columnsOf = (result: { columnCount: number; columnName(index: number): string; columnType(index: number): unknown }): Field[] =>
+    Array.from({ length: result.columnCount }, (_, index) => ({
+      name: result.columnName(index),
+      type: parseSqlType(String(result.columnType(index))),
+      nullable: true,
+    }))
+
+  const self: Session = {
+    scratch,
+    execute: (sql) => guarded(sql, async () => void (await connection.run(sql))),
+
+    rows: (sql) =>
+      guarded(sql, async () => {
+        const result = await connection.runAndReadAll(sql)
+        const names = result.deduplicatedColumnNames()
+        return result.getRows().map((row): Row => Object.fromEntries(row.map((value, index) => [names[index] ?? '', fromDuckDB(value)])))
+      }),
+
+    async *stream(sql): AsyncIterable<Batch> {
+      const result = await guarded(sql, () => connection.stream(sql))
+      const columns = columnsOf(result)
+      for (;;) {
+        const chunk = await guarded(sql, () => result.fetchChunk())
+        if (chunk === null || chunk.rowCount === 0) return
+        yield { columns, rows: chunk.getRows().map((row) => row.map(fromDuckDB)) }
+      }
+    },
+
+    async describe(sql) {
+      const rows = await self.rows(`DESCRIBE ${sql}`).catch((error: SluiceError) => {
+        throw shifted(error, -'DESCRIBE '.length)
+      })
+      return rows.map((row) => ({ name: String(row['column_name']), type: parseSqlType(String(row['column_type'])), nullable: true }))
+    },
+
+    define: (name, select) => self.execute(`CREATE OR REPLACE TEMP VIEW ${quoteName(name)} AS ${select}`),
+
+    scan: scanSql,
+
+    async write(request) {
+      try {
+        const rows = await self.rows(copySql(request))
+        const written = rows.map(writtenFile)
+        await Promise.all(written.filter((file) => file.rows === 0).map((file) => rm(file.path, { force: true })))
+        return written.filter((file) => file.rows > 0)
+      } catch (error) {
+        await removePrefixed(request.folder, request.prefix)
+        throw error
+      }
+    },
+
+    progress() {
+      const { percentage } = connection.progress
+      return percentage >= 0 ? percentage / 100 : undefined
+    },
+
+    async close() {
+      signal?.removeEventListener('abort', interrupt)
+      connection.closeSync()
+    },
+  }
+  return self
+}
+
+/** DuckDB reads no file's columns by position here: `schema` matches by name, fills what a file lacks with NULL and casts what is narrower. */
+function scanSql({ files, columns, partitionColumns, fileNumber }: Scan): string {
+  const data = columns.filter((column) => !partitionColumns.includes(column.name))
+  if (files.length === 0) {
+    const empty = columns.map((column) => `NULL::${sqlType(column.type)} AS ${quoteName(column.name)}`)
+    return `SELECT ${[...empty, ...(fileNumber === undefined ? [] : [`NULL::BIGINT AS ${quoteName(fileNumber)}`])].join(', ')} WHERE false`
+  }
+  // Internal names keep a user's column called file_index or filename from hiding the reader's own.
+  const schema = data.map((column, index) => {
+    const name = quoteText(column.name)
+    return `${name}: {name: 'c${index}', type: ${quoteText(sqlType(column.type))}, default_value: NULL}`
+  })
+  const rows = files.reduce((sum, file) => sum + (file.rows ?? 0), 0)
+  const options = [
+    'hive_partitioning = false',
+    // Without it the planner guesses about 1,000 rows a file and builds hash tables on the wrong side.
+    ...(rows > 0 ? [`explicit_cardinality = ${rows}`] : []),
+    ...(schema.length > 0 ? [`schema = MAP {${schema.join(', ')}}`] : []),
+  ]
+  const select = columns.map((column) => {
+    const index = data.indexOf(column)
+    return index >= 0 ? `c${index} AS ${quoteName(column.name)}` : `${partitionValueSql(column, files)} AS ${quoteName(column.name)}`
+  })
+  if (fileNumber !== undefined) select.push(`file_index::BIGINT AS ${quoteName(fileNumber)}`)
+  return `SELECT ${select.join(', ')} FROM read_parquet([${files.map((file) => quotePath(file.path)).join(', ')}], ${options.join(', ')})`
+}
+
+function partitionValueSql(column: Field, files: Scan['files']): string {
+  const type = sqlType(column.type)
+  const values = files.map((file) => file.partition[column.name] ?? null)
+  if (values.every((value) => value === values[0])) return `${literal(values[0] ?? null)}::${type}`
+  return `([${values.map((value) => literal(value)).join(', ')}]::${type}[])[(file_index + 1)::BIGINT]`
+}
+
+function copySql({ query, folder, prefix, partitionBy = [], purpose = 'keep', fileBytes = 256 * 1024 * 1024 }: WriteRequest): string {
+  const options = [
+    'FORMAT parquet',
+    `COMPRESSION ${purpose === 'keep' ? 'zstd' : 'lz4_raw'}`,
+    'RETURN_STATS',
+    `FILENAME_PATTERN ${quoteText(`${prefix}-{uuid}`)}`,
+    // Neither touches files that are there already.
+    ...(partitionBy.length > 0
+      ? [`PARTITION_BY (${quoteNames(partitionBy)})`, 'OVERWRITE_OR_IGNORE true']
+      : [`FILE_SIZE_BYTES ${fileBytes}`, 'APPEND true']),
+  ]
+  return `COPY (${query}) TO ${quoteText(folder)} (${options.join(', ')})`
+}
+
+function writtenFile(row: Row): WrittenFile {
+  const partition = [...((row['partition_keys'] as ReadonlyMap<string, string | null> | null) ?? [])]
+  return {
+    path: String(row['filename']),
+    rows: Number(row['count']),
+    bytes: Number(row['file_size_bytes']),
+    partition: Object.fromEntries(partition.map(([name, value]) => [unquote(name), value === '__HIVE_DEFAULT_PARTITION__' ? null : value])),
+    statistics: [...(row['column_statistics'] as ReadonlyMap<string, ReadonlyMap<string, string>>)].map(columnStatistics),
+  }
+}
+
+function columnStatistics([path, facts]: readonly [string, ReadonlyMap<string, string>]): ColumnStatistics {
+  const min = facts.get('min')
+  const max = facts.get('max')
+  return {
+    path: [...path.matchAll(/"((?:[^"]|"")*)"/g)].map((match) => (match[1] ?? '').replaceAll('""', '"')),
+    ...(min === undefined ? {} : { min }),
+    ...(max === undefined ? {} : { max }),
+    nulls: Number(facts.get('null_count') ?? 0),
+    hasNan: facts.get('has_nan') === 'true',
+  }
+}
+
+function unquote(name: string): string {
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name
+}
+
+/** A COPY that fails leaves what it had finished; the prefix finds it. */
+async function removePrefixed(folder: string, prefix: string): Promise<void> {
+  const entries = await readdir(folder, { recursive: true }).catch(() => [])
+  const names = entries.filter((entry) => entry.split(/[\\/]/).some((part) => part.startsWith(prefix) || part.startsWith(`tmp_${prefix}`)))
+  await Promise.all(names.map((name) => rm(join(folder, name), { recursive: true, force: true })))
+}
+
+function fromDuckDB(value: DuckDBValue): Value {
+  if (value === null || typeof value !== 'object') return value
+  if (value instanceof DuckDBDecimalValue || value instanceof DuckDBDateValue) return value.toString()
+  if (value instanceof DuckDBTimestampTZValue || value instanceof DuckDBTimestampValue) return new Timestamp(value.micros)
+  if (value instanceof DuckDBBlobValue) return value.bytes
+  if (value instanceof DuckDBListValue) return value.items.map(fromDuckDB)
+  if (value instanceof DuckDBMapValue) return new Map(value.entries.map(({ key, value: one }) => [fromDuckDB(key), fromDuckDB(one)]))
+  if (value instanceof DuckDBStructValue) {
+    return Object.fromEntries(Object.entries(value.entries).map(([name, one]) => [name, fromDuckDB(one)]))
+  }
+  return String(value)
+}
+
+interface DuckDBFailure {
+  readonly exception_type?: string
+  readonly exception_message?: string
+  readonly position?: string
+}
+
+const DEFINITIONS: Readonly<Record<string, ErrorDefinition<{ problem: string }>>> = {
+  Parser: ENGINE_SQL_INVALID,
+  Binder: ENGINE_SQL_INVALID,
+  Catalog: ENGINE_SQL_INVALID,
+  Syntax: ENGINE_SQL_INVALID,
+  Conversion: ENGINE_VALUE_INVALID,
+  'Out of Range': ENGINE_VALUE_INVALID,
+  'Mismatch Type': ENGINE_VALUE_INVALID,
+  'Out of Memory': ENGINE_OUT_OF_MEMORY,
+  IO: ENGINE_FILE_UNREADABLE,
+}
+
+function translate(thrown: unknown, sql: string): SluiceError {
+  const text = messageOf(thrown)
+  const found = parseFailure(text)
+  const problem = (found.exception_message ?? text).trim()
+  const facts = { problem, ...(found.position === undefined ? {} : { position: characterOffset(sql, Number(found.position)) }) }
+  if (found.exception_type === 'INTERRUPT' || problem === 'Interrupted!') return failure(ENGINE_CANCELLED, {}, { cause: thrown })
+  if (/no space left on device|disk quota exceeded|failed to offload data block.*max_temp_directory_size/i.test(problem)) {
+    return failure(STORAGE_FULL, { path: /"([^"]+)"/.exec(problem)?.[1] ?? 'the lake or the temporary folder' }, { cause: thrown })
+  }
+  if (/permission denied|read-only file system/i.test(problem)) {
+    return failure(STORAGE_DENIED, { path: /"([^"]+)"/.exec(problem)?.[1] ?? 'The lake', problem: 'permission denied' }, { cause: thrown })
+  }
+  if (/magic bytes|parquet|csv|utf-?8|unicode|json/i.test(problem) && found.exception_type === 'Invalid Input') {
+    return failure(ENGINE_FILE_UNREADABLE, facts, { cause: thrown })
+  }
+  return failure(DEFINITIONS[found.exception_type ?? ''] ?? ENGINE_FAILED, facts, { cause: thrown })
+}
+
+function parseFailure(text: string): DuckDBFailure {
+  const start = text.indexOf('{"exception_type"')
+  if (start < 0) return {}
+  try {
+    return JSON.parse(text.slice(start)) as DuckDBFailure
+  } catch {
+    return {}
+  }
+}
+
+/** DuckDB counts bytes, JavaScript characters. */
+function characterOffset(sql: string, byteOffset: number): number {
+  return Buffer.from(sql).subarray(0, byteOffset).toString().length
+}
+
+function shifted(error: SluiceError, by: number): SluiceError {
+  const facts = error.facts as { position?: number }
+  if (facts.position !== undefined) facts.position += by
+  return error
+}

@@ -1,0 +1,5 @@
+export * from './caller.js'
+export * from './duckdb.js'
+export * from './engine.js'
+export * from './quote.js'
+export * from './sql.js'

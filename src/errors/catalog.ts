@@ -1,0 +1,507 @@
+import { define } from './error.js'
+import { didYouMean } from './suggest.js'
+
+// Usage: the command line.
+
+export const USAGE_UNKNOWN_COMMAND = define<{ command: string; known: readonly string[] }>({
+  code: 'USAGE_UNKNOWN_COMMAND',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ command }) => `There is no command "${command}".`,
+  hint: ({ command, known }) => `${didYouMean(command, known)} \`sluice --help\` lists the commands.`,
+})
+
+export const USAGE_UNKNOWN_FLAG = define<{ flag: string; command: string; known: readonly string[] }>({
+  code: 'USAGE_UNKNOWN_FLAG',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ flag, command }) => `\`sluice ${command}\` has no option "${flag}".`,
+  hint: ({ flag, command, known }) => `${didYouMean(flag, known)} \`sluice ${command} --help\` lists its options.`,
+})
+
+export const USAGE_WRONG = define<{ command: string; problem: string }>({
+  code: 'USAGE_WRONG',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ problem }) => problem,
+  hint: ({ command }) => `\`sluice ${command} --help\` shows how it is called.`,
+})
+
+export const USAGE_FOLDER_NOT_EMPTY = define<{ folder: string }>({
+  code: 'USAGE_FOLDER_NOT_EMPTY',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ folder }) => `${folder} already holds files; \`init\` does not write over them.`,
+  hint: () => 'Name an empty or a new folder.',
+})
+
+// Project: finding it, loading it, what its definitions say.
+
+export const PROJECT_NOT_FOUND = define<{ folder: string }>({
+  code: 'PROJECT_NOT_FOUND',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ folder }) => `No sluice.config.ts in ${folder} or any folder above it.`,
+  hint: () => 'Go to your project, name it with `--project DIR`, or start one with `sluice init`.',
+})
+
+export const PROJECT_FILE_INVALID = define<{ file: string; problem: string }>({
+  code: 'PROJECT_FILE_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ file, problem }) => `${file} cannot be loaded: ${problem}`,
+  hint: () => 'Mend the file at the place named, then run `sluice check`.',
+})
+
+export const PROJECT_CONFIG_MISSING = define<{ file: string }>({
+  code: 'PROJECT_CONFIG_MISSING',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ file }) => `${file} does not export a project as its default.`,
+  hint: () => 'End the file with `export default defineProject({ name, lake })`.',
+})
+
+export const PROJECT_NO_DATASETS = define<{ folder: string }>({
+  code: 'PROJECT_NO_DATASETS',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ folder }) => `No dataset is defined in ${folder}.`,
+  hint: () => 'Export one from a file there: `export const trips = dataset(\'silver.trips\', { ... })`.',
+})
+
+export const PROJECT_ENVIRONMENT_UNKNOWN = define<{ environment: string; known: readonly string[] }>({
+  code: 'PROJECT_ENVIRONMENT_UNKNOWN',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ environment }) => `The project has no environment "${environment}".`,
+  hint: ({ environment, known }) =>
+    known.length === 0 ? 'Declare it under `environments` in sluice.config.ts.' : didYouMean(environment, known),
+})
+
+export const SECRET_NOT_SET = define<{ name: string }>({
+  code: 'SECRET_NOT_SET',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name }) => `The environment variable ${name} is not set.`,
+  hint: ({ name }) => `Set it before the command: \`${name}=... sluice ...\`.`,
+})
+
+export const VARIABLE_UNKNOWN = define<{ name: string; known: readonly string[] }>({
+  code: 'VARIABLE_UNKNOWN',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name }) => `The project has no variable "${name}".`,
+  hint: ({ name, known }) => (known.length === 0 ? 'Declare it with `variables({ ... })`.' : didYouMean(name, known)),
+})
+
+export const VARIABLE_INVALID = define<{ name: string; type: string; value: string }>({
+  code: 'VARIABLE_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, type, value }) => `The variable "${name}" takes ${type}; "${value}" is not one.`,
+  hint: ({ name }) => `Give another value: \`--var ${name}=...\`.`,
+})
+
+export const VARIABLE_NOT_SET = define<{ name: string }>({
+  code: 'VARIABLE_NOT_SET',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name }) => `The variable "${name}" has no value and no default.`,
+  hint: ({ name }) => `Give it one: \`--var ${name}=...\`.`,
+})
+
+export const DATASET_DUPLICATE = define<{ name: string; first: string; second: string }>({
+  code: 'DATASET_DUPLICATE',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, first, second }) => `Two datasets are called ${name}: one in ${first}, one in ${second}.`,
+  hint: () => 'Rename or remove one of them.',
+})
+
+export const DATASET_INVALID = define<{ name: string; problem: string; advice: string }>({
+  code: 'DATASET_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, problem }) => `${name}: ${problem}`,
+  hint: ({ advice }) => advice,
+})
+
+export const DATASET_UNDEFINED = define<{ name: string; dataset: string }>({
+  code: 'DATASET_UNDEFINED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, dataset }) => `${dataset} reads ${name}, which no file in datasets/ exports.`,
+  hint: () => 'Export that dataset from a file in datasets/.',
+})
+
+export const DATASET_CYCLE = define<{ path: readonly string[] }>({
+  code: 'DATASET_CYCLE',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ path }) => `Datasets read each other in a circle: ${path.join(' -> ')}.`,
+  hint: ({ path }) => `Take one of these reads out; a dataset cannot be made from itself. Start with ${path[0] ?? 'the first'}.`,
+})
+
+export const DATASET_COLUMN_UNKNOWN = define<{ dataset: string; column: string; where: string; known: readonly string[] }>({
+  code: 'DATASET_COLUMN_UNKNOWN',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ dataset, column, where }) => `${dataset}: ${where} names the column "${column}", which it does not have.`,
+  hint: ({ column, known }) => didYouMean(column, known),
+})
+
+export const DATASET_OUTPUT_MISMATCH = define<{ dataset: string; missing: readonly string[]; extra: readonly string[] }>({
+  code: 'DATASET_OUTPUT_MISMATCH',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ dataset, missing, extra }) =>
+    `The query of ${dataset} ${[
+      missing.length > 0 ? `does not give the declared column ${missing.join(', ')}` : '',
+      extra.length > 0 ? `gives ${extra.join(', ')}, which is not declared` : '',
+    ]
+      .filter((part) => part !== '')
+      .join(' and ')}.`,
+  hint: () => 'A query is matched to `columns` and `staged` by name: rename, add or declare the column.',
+})
+
+export const QUERY_INVALID = define<{ dataset: string; problem: string; near: string }>({
+  code: 'QUERY_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ dataset, problem, near }) => `The SQL of ${dataset} is not valid${near === '' ? '' : ` near \`${near}\``}: ${problem}`,
+  hint: () => 'Mend the SQL at the place named; `sluice plan` shows it as it runs.',
+})
+
+export const SELECTOR_UNKNOWN = define<{ selector: string; known: readonly string[] }>({
+  code: 'SELECTOR_UNKNOWN',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ selector }) => `The selector "${selector}" matches no dataset.`,
+  hint: ({ selector, known }) => `${didYouMean(selector.replace(/^\+|\+$/g, ''), known)} Selectors: silver.trips, +gold.revenue, tag:hourly, layer:gold.`,
+})
+
+export const INTERVAL_INVALID = define<{ dataset: string; problem: string }>({
+  code: 'INTERVAL_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ dataset, problem }) => `${dataset} cannot be run for an interval: ${problem}`,
+  hint: () => 'An interval is `--from YYYY-MM-DD --to YYYY-MM-DD` (the end is not included), for datasets with a date or timestamp partition.',
+})
+
+// Engine.
+
+export const ENGINE_FAILED = define<{ problem: string }>({
+  code: 'ENGINE_FAILED',
+  retry: 'terminal',
+  exit: 3,
+  message: ({ problem }) => `The engine could not run a statement: ${problem}`,
+  hint: () => 'If the statement is yours, `sluice check` names its place; otherwise please report it with this message.',
+})
+
+export const ENGINE_SQL_INVALID = define<{ problem: string }>({
+  code: 'ENGINE_SQL_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ problem }) => `The SQL is not valid: ${problem}`,
+  hint: () => 'Mend the SQL at the place named.',
+})
+
+export const ENGINE_VALUE_INVALID = define<{ problem: string }>({
+  code: 'ENGINE_VALUE_INVALID',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ problem }) => `A value does not fit its type: ${problem}`,
+  hint: () => 'Use try_cast in the query and an expectation with `otherwise(\'quarantine\')`, so that the row is held instead.',
+})
+
+export const ENGINE_OUT_OF_MEMORY = define<{ problem: string }>({
+  code: 'ENGINE_OUT_OF_MEMORY',
+  retry: 'terminal',
+  exit: 3,
+  message: ({ problem }) => `The engine reached its memory limit: ${problem}`,
+  hint: () => 'Raise `engine.memory` in sluice.config.ts or SLUICE_MEMORY, or give it a larger temporary folder.',
+})
+
+export const ENGINE_CANCELLED = define<object>({
+  code: 'ENGINE_CANCELLED',
+  retry: 'transient',
+  exit: 75,
+  message: () => 'The statement was cancelled.',
+  hint: () => 'Run the command again; it continues from what is committed.',
+})
+
+export const ENGINE_FILE_UNREADABLE = define<{ problem: string }>({
+  code: 'ENGINE_FILE_UNREADABLE',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ problem }) => `A file cannot be read: ${problem}`,
+  hint: () => 'Check that the file is whole and of the format its name says.',
+})
+
+// Storage.
+
+export const STORAGE_DENIED = define<{ path: string; problem: string }>({
+  code: 'STORAGE_DENIED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ path, problem }) => `${path} cannot be written: ${problem}`,
+  hint: () => 'Choose a folder that you may write with `--lake PATH` or `lake` in sluice.config.ts.',
+})
+
+export const STORAGE_FULL = define<{ path: string }>({
+  code: 'STORAGE_FULL',
+  retry: 'transient',
+  exit: 75,
+  message: ({ path }) => `The disk that holds ${path} is full.`,
+  hint: () => 'Free some space and run again. What was committed stays; what was not has been taken away.',
+})
+
+export const STORAGE_FAILED = define<{ path: string; problem: string }>({
+  code: 'STORAGE_FAILED',
+  retry: 'transient',
+  exit: 75,
+  message: ({ path, problem }) => `${path}: ${problem}`,
+  hint: () => 'Try again; if it stays, check the disk.',
+})
+
+export const STORAGE_UNSUPPORTED = define<{ location: string }>({
+  code: 'STORAGE_UNSUPPORTED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ location }) => `There is no storage for ${location}.`,
+  hint: () => 'Use a folder on this machine.',
+})
+
+// Tables.
+
+export const TABLE_NOT_FOUND = define<{ path: string }>({
+  code: 'TABLE_NOT_FOUND',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ path }) => `There is no Delta table at ${path}.`,
+  hint: () => 'Check the path; a dataset has its table after its first run.',
+})
+
+export const TABLE_VERSION_NOT_FOUND = define<{ path: string; wanted: string; first: number; last: number }>({
+  code: 'TABLE_VERSION_NOT_FOUND',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ path, wanted, first, last }) => `${path} has no version ${wanted}; it has ${first} to ${last}.`,
+  hint: () => '`sluice table history` lists the versions with their times.',
+})
+
+export const TABLE_LOG_CORRUPT = define<{ path: string; problem: string }>({
+  code: 'TABLE_LOG_CORRUPT',
+  retry: 'terminal',
+  exit: 3,
+  message: ({ path, problem }) => `The Delta log of ${path} cannot be read: ${problem}`,
+  hint: () => 'Restore the missing or damaged file of `_delta_log` from a backup.',
+})
+
+export const TABLE_FEATURE_UNSUPPORTED = define<{ path: string; features: readonly string[]; access: 'read' | 'write' }>({
+  code: 'TABLE_FEATURE_UNSUPPORTED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ path, features, access }) => `${path} needs ${features.join(', ')} to be ${access === 'read' ? 'read' : 'written'}, which this version does not know.`,
+  hint: () => 'Use the engine that wrote it, or take the feature off the table.',
+})
+
+export const TABLE_CONFLICT = define<{ path: string; version: number; problem: string }>({
+  code: 'TABLE_CONFLICT',
+  retry: 'transient',
+  exit: 75,
+  message: ({ path, version, problem }) => `Another writer committed version ${version} of ${path} first: ${problem}`,
+  hint: () => 'Run again; the step starts from the new version.',
+})
+
+export const TABLE_SCHEMA_MISMATCH = define<{ path: string; problem: string }>({
+  code: 'TABLE_SCHEMA_MISMATCH',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ path, problem }) => `The rows do not fit the table at ${path}: ${problem}`,
+  hint: () => 'Change the definition back, or rebuild the table with `sluice run --full-refresh`.',
+})
+
+export const TABLE_KEYS_REPEAT = define<{ path: string; keys: readonly string[]; rows: number; example: string }>({
+  code: 'TABLE_KEYS_REPEAT',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ path, keys, rows, example }) => `MERGE into ${path} needs one row for each ${keys.join(', ')}; ${rows} keys repeat or are null (for example ${example}).`,
+  hint: ({ keys }) => `Add expect.unique(${keys.map((key) => `'${key}'`).join(', ')}).otherwise('quarantine'), or keep one row a key in the query.`,
+})
+
+export const TABLE_COLUMN_NAME_INVALID = define<{ column: string }>({
+  code: 'TABLE_COLUMN_NAME_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ column }) => `A Delta table cannot have a column named "${column}".`,
+  hint: () => 'Leave out spaces and any of , ; { } ( ) = and line breaks, and do not use a name twice in other case.',
+})
+
+export const TABLE_OUTSIDE_PREDICATE = define<{ path: string; predicate: string }>({
+  code: 'TABLE_OUTSIDE_PREDICATE',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ path, predicate }) => `replaceWhere on ${path}: some of the new rows lie outside \`${predicate}\`.`,
+  hint: () => 'Write only rows that the predicate covers, or widen it.',
+})
+
+export const TABLE_APPEND_ONLY = define<{ path: string }>({
+  code: 'TABLE_APPEND_ONLY',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ path }) => `${path} is append-only (delta.appendOnly); its rows cannot be replaced or deleted.`,
+  hint: () => 'Take the property off the table if that is meant.',
+})
+
+// Sources.
+
+export const SOURCE_NOT_FOUND = define<{ path: string }>({
+  code: 'SOURCE_NOT_FOUND',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ path }) => `No file matches ${path}.`,
+  hint: () => 'Check the path or the glob; on the command line it is relative to the current folder, in a definition to the project.',
+})
+
+export const SOURCE_FORMAT_UNKNOWN = define<{ path: string }>({
+  code: 'SOURCE_FORMAT_UNKNOWN',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ path }) => `${path}: its name does not say what format it has.`,
+  hint: () => 'Files are read as .csv, .tsv, .jsonl, .ndjson or .parquet (with .gz or .zst after a text format); or say `format` in files().',
+})
+
+export const SOURCE_FILE_UNREADABLE = define<{ path: string; problem: string }>({
+  code: 'SOURCE_FILE_UNREADABLE',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ path, problem }) => `${path} cannot be read: ${problem}`,
+  hint: () => 'Put a whole file in its place; it is tried again when it has changed. Nothing of it was written.',
+})
+
+export const SOURCE_FILE_EMPTY = define<{ path: string; found: string }>({
+  code: 'SOURCE_FILE_EMPTY',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ path, found }) => `${path} ${found}.`,
+  hint: () => "Put a file with rows in its place, take it away, or allow it with files(..., { empty: 'take' }).",
+})
+
+export const SOURCE_FILE_CHANGED = define<{ path: string }>({
+  code: 'SOURCE_FILE_CHANGED',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ path }) => `${path} has changed since its rows were taken.`,
+  hint: () => "Give the new file another name, or let its rows be replaced with files(..., { changed: 'replace' }).",
+})
+
+export const SOURCE_DRIFT_REFUSED = define<{ path: string; column: string; change: string; expected: string; arrived: string }>({
+  code: 'SOURCE_DRIFT_REFUSED',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ path, column, change, expected, arrived }) => `${path}: the column "${column}" is ${change} (expected ${expected}, arrived ${arrived}).`,
+  hint: ({ change }) => `Declare the column as it arrives, or choose another policy: files(..., { drift: { ${change}: 'evolve' } }).`,
+})
+
+export const SOURCE_KINDS_MIXED = define<{ dataset: string; held: string; arriving: string }>({
+  code: 'SOURCE_KINDS_MIXED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ dataset, held, arriving }) => `${dataset} holds ${held} rows; ${arriving} rows are not added to them.`,
+  hint: () => 'Use another lake with `--lake PATH`, or start this one over with `--full-refresh`.',
+})
+
+export const SOURCE_UNREACHABLE = define<{ url: string; problem: string; path: string }>({
+  code: 'SOURCE_UNREACHABLE',
+  retry: 'transient',
+  exit: 75,
+  message: ({ url, problem }) => `${url} cannot be downloaded: ${problem}`,
+  hint: ({ path }) => `Try again later (it resumes), or put the file at ${path} yourself.`,
+})
+
+export const SOURCE_NOT_GIVEN = define<{ dataset: string; variables: readonly string[] }>({
+  code: 'SOURCE_NOT_GIVEN',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ dataset }) => `${dataset} does not know where its rows come from.`,
+  hint: ({ variables }) => `Give ${variables.map((name) => `\`--var ${name}=...\``).join(' or ')}.`,
+})
+
+// Gate and quarantine.
+
+export const GATE_FAILED = define<{ dataset: string; expectations: readonly { readonly name: string; readonly failed: number; readonly evaluated: number }[] }>({
+  code: 'GATE_FAILED',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ dataset, expectations }) =>
+    `${dataset} was not published: ${expectations.map((e) => `${e.name} failed for ${e.failed} of ${e.evaluated}`).join('; ')}.`,
+  hint: ({ dataset }) => `Its table and quarantine are as they were. Mend the input or the expectation, then \`sluice run ${dataset}\`.`,
+})
+
+export const GATE_UNBALANCED = define<{ dataset: string; rowsIn: number; rowsAccepted: number; rowsQuarantined: number }>({
+  code: 'GATE_UNBALANCED',
+  retry: 'terminal',
+  exit: 3,
+  message: ({ dataset, rowsIn, rowsAccepted, rowsQuarantined }) =>
+    `${dataset}: ${rowsIn} rows in are not ${rowsAccepted} accepted and ${rowsQuarantined} quarantined. Nothing was published.`,
+  hint: () => 'A query that gives other rows each time it runs (random(), now()) causes this; otherwise please report it.',
+})
+
+export const QUARANTINE_QUERY_CHANGED = define<{ dataset: string }>({
+  code: 'QUARANTINE_QUERY_CHANGED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ dataset }) => `The query or columns of ${dataset} changed since its rows were held, so they cannot be judged again as they are.`,
+  hint: ({ dataset }) => `Run \`sluice run ${dataset} --full-refresh\`; it replaces the table and the open quarantine.`,
+})
+
+// Run.
+
+export const LEASE_HELD = define<{ lake: string; holder: string }>({
+  code: 'LEASE_HELD',
+  retry: 'transient',
+  exit: 75,
+  message: ({ lake, holder }) => `Another process writes to ${lake}: ${holder}.`,
+  hint: () => 'Wait until it has finished, then run again.',
+})
+
+export const LEASE_LOST = define<{ lake: string }>({
+  code: 'LEASE_LOST',
+  retry: 'transient',
+  exit: 75,
+  message: ({ lake }) => `This process no longer holds the lease on ${lake}; another has taken it. Nothing more was written.`,
+  hint: () => 'Run again. This happens when a process was stopped for longer than the lease lasts.',
+})
+
+export const RUN_CANCELLED = define<object>({
+  code: 'RUN_CANCELLED',
+  retry: 'transient',
+  exit: 75,
+  message: () => 'The run was cancelled.',
+  hint: () => 'Run again; it continues from what is committed.',
+})
+
+export const STEP_BLOCKED = define<{ dataset: string; by: string }>({
+  code: 'STEP_BLOCKED',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ dataset, by }) => `${dataset} did not run, because ${by} failed.`,
+  hint: ({ by }) => `Mend ${by}; the next run continues here.`,
+})
+
+export const JOURNAL_VERSION_NEWER = define<{ path: string; found: number; known: number }>({
+  code: 'JOURNAL_VERSION_NEWER',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ path, found, known }) => `The journal at ${path} has format ${found}; this version of Sluice knows up to ${known}.`,
+  hint: () => 'Use the newer Sluice that wrote it.',
+})
+
+export const UNEXPECTED = define<{ problem: string }>({
+  code: 'UNEXPECTED',
+  retry: 'terminal',
+  exit: 3,
+  message: ({ problem }) => `Something went wrong inside Sluice: ${problem}`,
+  hint: () => 'Please report it, with what SLUICE_DEBUG=1 shows.',
+})

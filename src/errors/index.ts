@@ -1,0 +1,3 @@
+export * from './catalog.js'
+export * from './error.js'
+export * from './suggest.js'

@@ -1,0 +1,18 @@
+export { rawSql, type Sql, sql } from './engine/index.js'
+export { type ErrorDocument, isSluiceError, SluiceError } from './errors/index.js'
+export {
+  append,
+  type Dataset,
+  dataset,
+  defineProject,
+  merge,
+  overwrite,
+  type ProjectConfig,
+  type Row,
+  type RunResult,
+  replaceBy,
+  type StepResult,
+} from './pipeline/index.js'
+export { expect } from './quality/index.js'
+export { changed, type Column, column, env, Timestamp, variable, variables } from './schema/index.js'
+export { download, files, firstGiven, generator } from './sources/index.js'

@@ -1,0 +1,3 @@
+export * from './journal.js'
+export * from './lease.js'
+export * from './tables.js'

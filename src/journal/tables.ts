@@ -1,0 +1,93 @@
+import { type Columns, column, fieldsOf } from '../schema/index.js'
+import type { TableDefinition } from '../table/index.js'
+
+/** Every fact that Sluice keeps, as Delta tables under `<lake>/_sluice/`. Nested facts are JSON text. Columns are only ever added. */
+
+const runs = {
+  run_id: column.string(),
+  project: column.string(),
+  /** `started` when it began; `ok`, `failed` or `cancelled` when it ended. A run with no second row was interrupted. */
+  status: column.string(),
+  recorded_at: column.timestamp(),
+  started_at: column.timestamp(),
+  duration_ms: column.long(),
+  environment: column.string(),
+  variables: column.string(),
+  error: column.string(),
+  sluice_version: column.string(),
+  host: column.string(),
+} satisfies Columns
+
+const steps = {
+  run_id: column.string(),
+  dataset: column.string(),
+  layer: column.string(),
+  status: column.string(),
+  mode: column.string(),
+  reasons: column.string(),
+  rows_read: column.long(),
+  rows_in: column.long(),
+  rows_accepted: column.long(),
+  rows_quarantined: column.long(),
+  rows_written: column.long(),
+  bytes_written: column.long(),
+  started_at: column.timestamp(),
+  duration_ms: column.long(),
+  version: column.long(),
+  error: column.string(),
+  files: column.string(),
+  drift: column.string(),
+} satisfies Columns
+
+const gateResults = {
+  run_id: column.string(),
+  dataset: column.string(),
+  name: column.string(),
+  description: column.string(),
+  action: column.string(),
+  severity: column.string(),
+  tags: column.string(),
+  status: column.string(),
+  failed: column.long(),
+  evaluated: column.long(),
+  measured: column.double(),
+  recorded_at: column.timestamp(),
+} satisfies Columns
+
+const files = {
+  dataset: column.string(),
+  path: column.string(),
+  /** `taken` or `refused`. */
+  status: column.string(),
+  /** `real` or `synthetic`. */
+  kind: column.string(),
+  bytes: column.long(),
+  checksum: column.string(),
+  rows: column.long(),
+  modified_at: column.long({ description: 'Milliseconds since 1970.' }),
+  /** The version of the dataset's table whose commit took the file; null for a refused one. */
+  table_version: column.long(),
+  error: column.string(),
+  run_id: column.string(),
+  recorded_at: column.timestamp(),
+} satisfies Columns
+
+const profiles = {
+  run_id: column.string(),
+  dataset: column.string(),
+  version: column.long(),
+  rows: column.long(),
+  profiled_rows: column.long(),
+  columns: column.string(),
+  recorded_at: column.timestamp(),
+} satisfies Columns
+
+export const JOURNAL = { runs, steps, gate_results: gateResults, files, profiles }
+export type JournalTable = keyof typeof JOURNAL
+
+/** The journal's own format; raised when an older Sluice could no longer read it. */
+export const JOURNAL_FORMAT = 1
+
+export function journalDefinition(name: JournalTable): TableDefinition {
+  return { fields: fieldsOf(JOURNAL[name]), description: `Sluice's ${name.replace('_', ' ')}.` }
+}

@@ -1,0 +1,37 @@
+import type { VariableValue } from '../schema/index.js'
+
+export const PROJECT = Symbol.for('sluice.project')
+
+export interface EngineSettings {
+  /** `512MB`, `4GB`. Default 1GB, or SLUICE_MEMORY. */
+  readonly memory?: string
+  /** Default: the machine's processors, or SLUICE_THREADS. */
+  readonly threads?: number
+}
+
+/** What an environment (`--env prod`) changes. */
+export interface EnvironmentSettings {
+  readonly lake?: string
+  readonly variables?: Readonly<Record<string, VariableValue>>
+  readonly engine?: EngineSettings
+}
+
+export interface ProjectSettings extends EnvironmentSettings {
+  readonly name: string
+  /** Where the tables lie; a relative path is relative to the project. */
+  readonly lake: string
+  readonly environments?: Readonly<Record<string, EnvironmentSettings>>
+}
+
+export interface ProjectConfig extends ProjectSettings {
+  readonly [PROJECT]: true
+}
+
+/** The default export of `sluice.config.ts`. */
+export function defineProject(settings: ProjectSettings): ProjectConfig {
+  return { [PROJECT]: true, ...settings }
+}
+
+export function isProjectConfig(value: unknown): value is ProjectConfig {
+  return typeof value === 'object' && value !== null && PROJECT in value
+}

@@ -1,0 +1,59 @@
+import { quoteText, type Session } from '../engine/index.js'
+import type { Journal } from '../journal/index.js'
+import { type ColumnProfile, profile } from '../quality/index.js'
+import { Timestamp } from '../schema/index.js'
+import { type DeltaTable, parseStatistics, type Snapshot } from '../table/index.js'
+import { type Dataset, tableFields } from './dataset.js'
+import { rowsOf } from './publish.js'
+
+/** Enough rows for the shape of a column, few enough that a run does not wait for it. */
+const SAMPLE_ROWS = 50_000
+
+/** Keeps what a dataset's columns look like. Large tables are looked at through a sample, and say so; nulls are counted from the table's own statistics. */
+export async function recordProfile(journal: Journal, session: Session, table: DeltaTable, dataset: Dataset, runId: string): Promise<void> {
+  const snapshot = await table.snapshot()
+  const rows = rowsOf([...snapshot.files.values()])
+  const share = rows <= SAMPLE_ROWS ? 100 : Math.max(0.001, (100 * SAMPLE_ROWS) / rows)
+  const select = await table.select(snapshot)
+  const relation = share === 100 ? `(${select})` : `(SELECT * FROM (${select}) USING SAMPLE ${share.toFixed(4)} PERCENT (system, 42))`
+  const fields = tableFields(dataset).filter((field) => !field.name.startsWith('_'))
+  const measured = await profile(session, relation, fields)
+  const exact = share === 100 ? measured.columns : measured.columns.map((column) => withTableStatistics(column, snapshot))
+  await journal.append('profiles', [
+    {
+      run_id: runId,
+      dataset: dataset.name,
+      version: snapshot.version,
+      rows,
+      profiled_rows: measured.rows,
+      columns: JSON.stringify(exact),
+      recorded_at: Timestamp.fromDate(new Date()),
+    },
+  ])
+}
+
+/** A sample has fewer nulls than the table; the log counts those exactly. */
+function withTableStatistics(column: ColumnProfile, snapshot: Snapshot): ColumnProfile {
+  const all = [...snapshot.files.values()].map((add) => parseStatistics(add.stats))
+  const nulls = all.map((file) => file.nulls[column.column])
+  if (nulls.length === 0 || !nulls.every((one) => typeof one === 'number')) return column
+  return { ...column, nulls: nulls.reduce((sum, one) => sum + one, 0) }
+}
+
+export interface KeptProfile {
+  readonly version: number
+  readonly rows: number
+  readonly profiledRows: number
+  readonly columns: readonly ColumnProfile[]
+}
+
+export async function keptProfile(journal: Journal, dataset: string): Promise<KeptProfile | undefined> {
+  const [row] = await journal.read('profiles', `WHERE dataset = ${quoteText(dataset)} ORDER BY recorded_at DESC LIMIT 1`)
+  if (row === undefined) return undefined
+  return {
+    version: Number(row.version),
+    rows: Number(row.rows),
+    profiledRows: Number(row.profiled_rows),
+    columns: JSON.parse(row.columns ?? '[]') as ColumnProfile[],
+  }
+}

@@ -1,0 +1,170 @@
+import { existsSync } from 'node:fs'
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createJiti } from 'jiti'
+import { glob } from 'tinyglobby'
+import { isSql, sqlInputs } from '../engine/index.js'
+import {
+  DATASET_CYCLE,
+  DATASET_DUPLICATE,
+  DATASET_INVALID,
+  DATASET_UNDEFINED,
+  failure,
+  isSluiceError,
+  messageOf,
+  type Place,
+  PROJECT_CONFIG_MISSING,
+  PROJECT_ENVIRONMENT_UNKNOWN,
+  PROJECT_FILE_INVALID,
+  PROJECT_NO_DATASETS,
+  PROJECT_NOT_FOUND,
+  type SluiceError,
+} from '../errors/index.js'
+import { findCycle, topological } from '../lineage/index.js'
+import { isVariable, parseVariables, type Variable, type VariableValues } from '../schema/index.js'
+import { type EnvironmentSettings, isProjectConfig, type ProjectConfig } from './config.js'
+import { type Dataset, isDataset, lineageNode, readsOf, variablesOf } from './dataset.js'
+
+/** A project as its files define it. */
+export interface Project {
+  readonly folder: string
+  readonly config: ProjectConfig
+  /** In an order in which each comes after all it reads. */
+  readonly datasets: readonly Dataset[]
+  readonly variables: Readonly<Record<string, Variable>>
+}
+
+const CONFIG = 'sluice.config.ts'
+
+/** The nearest folder with a sluice.config.ts, from `start` upwards. Throws PROJECT_NOT_FOUND. */
+export function findProject(start: string): string {
+  for (let folder = resolve(start); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, CONFIG))) return folder
+    if (dirname(folder) === folder) throw failure(PROJECT_NOT_FOUND, { folder: resolve(start) })
+  }
+}
+
+/** Several problems found at once; each is a SluiceError. */
+export class ProjectProblems extends Error {
+  readonly problems: readonly SluiceError[]
+  constructor(problems: readonly SluiceError[]) {
+    super(problems.map((problem) => problem.message).join('\n'))
+    this.problems = problems
+  }
+}
+
+/**
+ * Loads a project's files. TypeScript needs no build step.
+ * Throws ProjectProblems (PROJECT_FILE_INVALID, DATASET_DUPLICATE, DATASET_UNDEFINED, DATASET_CYCLE, ...), with every problem found.
+ */
+export async function loadProject(folder: string): Promise<Project> {
+  const load = loader()
+  const problems: SluiceError[] = []
+  const tried = async (file: string): Promise<Readonly<Record<string, unknown>>> => {
+    try {
+      return await load(file)
+    } catch (thrown) {
+      problems.push(isSluiceError(thrown) ? placed(thrown, folder) : invalidFile(thrown, file, folder))
+      return {}
+    }
+  }
+  const configFile = join(folder, CONFIG)
+  const config = (await tried(configFile))['default']
+  if (!isProjectConfig(config)) {
+    throw new ProjectProblems(problems.length > 0 ? problems : [failure(PROJECT_CONFIG_MISSING, { file: CONFIG }, { place: { file: CONFIG } })])
+  }
+  const variables: Record<string, Variable> = {}
+  const variablesFile = join(folder, 'variables.ts')
+  if (existsSync(variablesFile)) collectVariables(await tried(variablesFile), variables)
+
+  const found = new Map<string, { dataset: Dataset; file: string }>()
+  const files = (await glob('datasets/**/*.{ts,mts,js,mjs}', { cwd: folder, absolute: true, ignore: ['**/*.test.*', '**/*.d.ts'] })).sort()
+  for (const file of files) {
+    const exported = new Set(Object.values(await tried(file)).filter(isDataset))
+    for (const one of exported) {
+      const earlier = found.get(one.name)
+      if (earlier?.dataset === one) continue
+      if (earlier === undefined) found.set(one.name, { dataset: one, file })
+      else {
+        const about = { name: one.name, first: relative(folder, earlier.file), second: relative(folder, file) }
+        problems.push(failure(DATASET_DUPLICATE, about, { place: placeIn(one.place, folder) }))
+      }
+    }
+  }
+  const datasets = [...found.values()].map((one) => one.dataset)
+  if (datasets.length === 0 && problems.length === 0) problems.push(failure(PROJECT_NO_DATASETS, { folder: join(folder, 'datasets') }))
+  problems.push(...graphProblems(datasets, folder))
+  if (problems.length > 0) throw new ProjectProblems(problems)
+  for (const one of datasets) for (const variable of variablesOf(one)) variables[variable.name] ??= variable
+  const order = topological(datasets.map((one) => lineageNode(one)))
+  return { folder, config, datasets: order.map((name) => found.get(name)?.dataset).filter((one) => one !== undefined), variables }
+}
+
+function collectVariables(exported: Readonly<Record<string, unknown>>, into: Record<string, Variable>): void {
+  for (const value of Object.values(exported)) {
+    if (isVariable(value)) into[value.name] = value
+    else if (typeof value === 'object' && value !== null) for (const one of Object.values(value)) if (isVariable(one)) into[one.name] = one
+  }
+}
+
+function graphProblems(datasets: readonly Dataset[], folder: string): SluiceError[] {
+  const names = new Set(datasets.map((one) => one.name))
+  const problems = datasets.flatMap((one) => {
+    const place = placeIn(one.place, folder)
+    const missing = readsOf(one)
+      .filter((read) => !names.has(read))
+      .map((read) => failure(DATASET_UNDEFINED, { name: read, dataset: one.name }, { place }))
+    const changedReads = isSql(one.from) ? sqlInputs(one.from).changed.length : 0
+    const several =
+      changedReads > 1
+        ? [failure(DATASET_INVALID, { name: one.name, problem: 'its query reads changed() of more than one dataset', advice: 'Read one of them with changed(), the others whole.' }, { place })]
+        : []
+    return [...missing, ...several]
+  })
+  const cycle = findCycle(datasets.map((one) => lineageNode(one)))
+  if (cycle !== undefined) {
+    const place = datasets.find((one) => one.name === cycle[0])?.place ?? {}
+    problems.push(failure(DATASET_CYCLE, { path: cycle }, { place: placeIn(place, folder) }))
+  }
+  return problems
+}
+
+function loader(): (file: string) => Promise<Readonly<Record<string, unknown>>> {
+  // `import 'sluice'` in a project is this very package, loaded once and never transpiled.
+  const self = fileURLToPath(new URL('../index.js', import.meta.url))
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  const jiti = createJiti(import.meta.url, { moduleCache: true, alias: { sluice: self }, nativeModules: [root], interopDefault: false })
+  return (file) => jiti.import(file)
+}
+
+function invalidFile(thrown: unknown, file: string, folder: string): SluiceError {
+  const text = messageOf(thrown)
+  const inside = /([^\s()'"]+\.[mc]?[tj]s):(\d+):(\d+)/.exec(`${text}\n${thrown instanceof Error ? (thrown.stack ?? '') : ''}`)
+  const place: Place = { file: relative(folder, inside?.[1] ?? file), ...(inside === null ? {} : { line: Number(inside[2]), column: Number(inside[3]) }) }
+  const problem = (text.split('\n')[0] ?? text).replace(/^[A-Za-z]*Error: /, '').replaceAll(`${folder}/`, '')
+  return failure(PROJECT_FILE_INVALID, { file: relative(folder, file), problem }, { place, cause: thrown })
+}
+
+function placed(error: SluiceError, folder: string): SluiceError {
+  const place = placeIn(error.place, folder)
+  return Object.assign(error, { place })
+}
+
+export function placeIn(place: Place, folder: string): Place {
+  return place.file === undefined || !isAbsolute(place.file) ? place : { ...place, file: relative(folder, place.file) }
+}
+
+/** Values of variables: the command line's, over the environment's, over the defaults in the definitions. Throws VARIABLE_*, PROJECT_ENVIRONMENT_UNKNOWN. */
+export function settingsOf(
+  project: Project,
+  environment: string | undefined,
+  given: Readonly<Record<string, string>>,
+): { readonly values: VariableValues; readonly settings: EnvironmentSettings & { readonly lake: string } } {
+  const environments = project.config.environments ?? {}
+  const override = environment === undefined ? {} : environments[environment]
+  if (override === undefined) throw failure(PROJECT_ENVIRONMENT_UNKNOWN, { environment: environment ?? '', known: Object.keys(environments) })
+  const configured = { ...project.config.variables, ...override.variables }
+  const texts = Object.fromEntries(Object.entries(configured).map(([name, value]) => [name, String(value)]))
+  const values = { ...parseVariables(project.variables, texts), ...parseVariables(project.variables, given) }
+  return { values, settings: { ...project.config, ...override, lake: override.lake ?? project.config.lake, engine: { ...project.config.engine, ...override.engine } } }
+}

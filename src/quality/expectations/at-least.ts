@@ -1,0 +1,9 @@
+import { rawSql, quoteName, sql } from '../../engine/index.js'
+import { expectation, type RowExpectation } from '../expectation.js'
+import { type Bound, boundText } from '../bound.js'
+
+/** The value is `limit` or more. */
+export function atLeast<Name extends string>(column: Name, limit: Bound): RowExpectation<Name> {
+  const passes = sql`${rawSql(quoteName(column))} >= ${limit}`
+  return expectation(`${column}_at_least`, `${column} is at least ${boundText(limit)}`, [column], { scope: 'row', passes })
+}

@@ -1,0 +1,6 @@
+export * from './bound.js'
+export * from './expect.js'
+export * from './expectation.js'
+export * from './gate.js'
+export * from './profile.js'
+export * from './quarantine.js'

@@ -1,0 +1,58 @@
+import { type Html, html } from './html.js'
+
+/** A step's part of the run: where its time begins and how long it lasts, as shares of the whole. */
+export function drawSpan(start: number, length: number, tone: string, label: string): Html {
+  const x = percent(start)
+  return html`<svg class="span" role="img" aria-label="${label}" width="100%" height="14"><title>${label}</title><line x1="0" x2="100%" y1="7" y2="7"/><rect class="${tone}" x="${x}" y="2" width="${percent(length)}" height="10" rx="2"/><rect class="${tone}" x="${x}" y="2" width="2" height="10"/></svg>`
+}
+
+/** Counts of equally wide buckets, as one shape: a page may hold a thousand of these. */
+export function drawHistogram(counts: readonly number[], label: string): Html {
+  const tallest = Math.max(...counts, 0)
+  if (!(tallest > 0)) return html``
+  const width = 120
+  const height = 24
+  const step = width / counts.length
+  const gap = step > 3 ? 1 : 0
+  const path = counts.map((value, index) => {
+    if (!(value > 0)) return ''
+    const tall = Math.max(1, (value / tallest) * height)
+    return `M${fixed(index * step)} ${height}v${fixed(-tall)}h${fixed(step - gap)}v${fixed(tall)}z`
+  })
+  return html`<svg class="histogram" role="img" aria-label="${label}" width="${width}" height="${height + 1}" viewBox="0 0 ${width} ${height + 1}"><title>${label}</title><path d="${path.join('')}"/><line x1="0" x2="${width}" y1="${height + 0.5}" y2="${height + 0.5}"/></svg>`
+}
+
+export interface Bar {
+  readonly value: number
+  readonly label: string
+  readonly tone: string
+  /** Shown under the bar: what a colour alone must not say. */
+  readonly symbol: string
+  readonly current: boolean
+}
+
+const fewestSlots = 12
+const barsHeight = 64
+
+/** One bar a run, oldest first, as wide as the page allows. */
+export function drawBars(bars: readonly Bar[], label: string): Html {
+  const tallest = Math.max(...bars.map(({ value }) => value), 0)
+  const slot = 1 / Math.max(bars.length, fewestSlots)
+  return html`<svg class="bars" role="img" aria-label="${label}" width="100%" height="${barsHeight + 18}"><line x1="0" x2="100%" y1="${barsHeight + 0.5}" y2="${barsHeight + 0.5}"/>
+${bars.map((bar, index) => drawBar(bar, index * slot, slot, tallest))}</svg>`
+}
+
+function drawBar({ value, label, tone, symbol, current }: Bar, start: number, slot: number, tallest: number): Html {
+  const height = value > 0 ? Math.max(1, (value / tallest) * barsHeight) : 0
+  const x = percent(start + slot * 0.12)
+  const area = html`<rect class="${tone} ${current && 'current'}" x="${x}" y="${fixed(barsHeight - height)}" width="${percent(slot * 0.76)}" height="${fixed(height)}"/>`
+  return html`<g><title>${label}</title>${area}<text class="${tone}" x="${percent(start + slot / 2)}" y="${barsHeight + 14}">${symbol}</text></g>`
+}
+
+function percent(share: number): string {
+  return `${fixed(Math.min(1, Math.max(0, share)) * 100)}%`
+}
+
+function fixed(value: number): number {
+  return Number.isFinite(value) ? Math.round(value * 100) / 100 : 0
+}

@@ -1,0 +1,6 @@
+export * from './column.js'
+export * from './drift.js'
+export * from './relation.js'
+export * from './timestamp.js'
+export * from './types.js'
+export * from './variable.js'

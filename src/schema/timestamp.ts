@@ -1,0 +1,39 @@
+/** An instant with microseconds, as Delta keeps it; a JavaScript Date would lose the last three digits. */
+export class Timestamp {
+  /** Microseconds since 1970-01-01T00:00:00Z. */
+  readonly micros: bigint
+
+  constructor(micros: bigint) {
+    this.micros = micros
+  }
+
+  static fromDate(date: Date): Timestamp {
+    return new Timestamp(BigInt(date.getTime()) * 1000n)
+  }
+
+  /** Rounded down to the millisecond. */
+  toDate(): Date {
+    return new Date(Number(floorDivide(this.micros, 1000n)))
+  }
+
+  /** `2018-01-01T05:00:00.000000Z` */
+  toString(): string {
+    return `${this.wallClock().replace(' ', 'T')}Z`
+  }
+
+  toJSON(): string {
+    return this.toString()
+  }
+
+  /** `2018-01-01 05:00:00.000000`: the reading of a clock in UTC, without a zone. */
+  wallClock(): string {
+    const millis = floorDivide(this.micros, 1000n)
+    const rest = Number(this.micros - millis * 1000n)
+    return `${new Date(Number(millis)).toISOString().slice(0, -1).replace('T', ' ')}${String(rest).padStart(3, '0')}`
+  }
+}
+
+function floorDivide(value: bigint, by: bigint): bigint {
+  const quotient = value / by
+  return value % by < 0n ? quotient - 1n : quotient
+}

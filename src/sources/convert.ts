@@ -1,0 +1,70 @@
+import { quoteName, quoteText, sqlType } from '../engine/index.js'
+import { type ArrivedColumn, type Columns, type DataType, widens } from '../schema/index.js'
+
+/** SQL that reads arrived values as the declared types, exactly or not at all: 1.5 is no integer, although SQL would make it 2. */
+
+const INTEGERS = new Set<DataType['kind']>(['long', 'integer', 'short', 'byte'])
+const FRACTIONAL = new Set<DataType['kind']>(['double', 'float', 'decimal'])
+
+/** True, as SQL, when casting the value loses nothing that a cast would silently drop. */
+function exactSql(value: string, from: DataType | undefined, to: DataType): string | undefined {
+  if (!INTEGERS.has(to.kind)) return undefined
+  if (from === undefined || from.kind === 'string') {
+    return `(NOT regexp_matches(${value}, '[.eE]') OR try_cast(${value} AS DECIMAL(38, 9)) = try_cast(${value} AS ${sqlType(to)}))`
+  }
+  if (FRACTIONAL.has(from.kind)) return `(${value} = try_cast(${value} AS ${sqlType(to)}))`
+  return undefined
+}
+
+/** NULL where the value cannot be read as the type. */
+export function tryConvert(value: string, from: DataType | undefined, to: DataType): string {
+  if (from !== undefined && widens(from, to)) return `CAST(${value} AS ${sqlType(to)})`
+  const exact = exactSql(value, from, to)
+  const cast = `try_cast(${value} AS ${sqlType(to)})`
+  return exact === undefined ? cast : `CASE WHEN ${exact} THEN ${cast} END`
+}
+
+/** Ends the statement where the value cannot be read as the type. */
+export function convert(value: string, from: DataType | undefined, to: DataType): string {
+  const cast = `CAST(${value} AS ${sqlType(to)})`
+  if (from !== undefined && widens(from, to)) return cast
+  const exact = exactSql(value, from, to)
+  return exact === undefined ? cast : `CASE WHEN ${value} IS NULL THEN NULL WHEN ${exact} THEN ${cast} ELSE CAST(error('not a whole number') AS ${sqlType(to)}) END`
+}
+
+export interface ReadColumns {
+  readonly columns: Columns
+  readonly mapping: ReadonlyMap<string, ArrivedColumn>
+  /** Declared columns that are left out, by policy. */
+  readonly dropped: ReadonlySet<string>
+  readonly extra: readonly ArrivedColumn[]
+  /** Rows of this file are held, for this reason. */
+  readonly problem?: string
+}
+
+/** The SELECT list that turns an arrived row into a declared one. `careful` adds `_problem` and `_raw`. */
+export function selectList({ columns, mapping, dropped, extra, problem }: ReadColumns, careful: boolean): string[] {
+  const read = careful ? tryConvert : convert
+  const failures: { name: string; value: string; failed: string }[] = []
+  const declared = Object.entries(columns).map(([name, column]) => {
+    const arrived = mapping.get(name)
+    if (arrived === undefined || dropped.has(name)) return `NULL::${sqlType(column.type)} AS ${quoteName(name)}`
+    const value = quoteName(arrived.name)
+    const converted = read(value, arrived.type, column.type)
+    if (careful && !(arrived.type !== undefined && widens(arrived.type, column.type))) {
+      failures.push({ name, value, failed: `(${value} IS NOT NULL AND (${converted}) IS NULL)` })
+    }
+    return `${converted} AS ${quoteName(name)}`
+  })
+  const kept = extra.map((one) => `${quoteName(one.name)}::${sqlType(one.type ?? { kind: 'string' })} AS ${quoteName(one.name)}`)
+  if (!careful) return [...declared, ...kept]
+  const any = failures.map((one) => one.failed).join(' OR ') || 'false'
+  const entries = failures.map((one) => `CASE WHEN ${one.failed} THEN {'k': ${quoteText(one.name)}, 'v': ${one.value}::VARCHAR} END`)
+  const raw = entries.length === 0 ? 'NULL' : `map_from_entries(list_filter([${entries.join(', ')}], lambda e : e IS NOT NULL))`
+  return [
+    ...declared,
+    ...kept,
+    `CASE WHEN ${any} THEN 'value_converts' ${problem === undefined ? '' : `ELSE ${quoteText(problem)}`} END AS _problem`,
+    `CASE WHEN ${any} THEN ${raw} END::MAP(VARCHAR, VARCHAR) AS _raw`,
+  ]
+}

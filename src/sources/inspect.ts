@@ -1,0 +1,91 @@
+import { isUtf8 } from 'node:buffer'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import type { Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+
+/** What one pass over a text file's bytes tells: enough to know whether the engine's strict reader takes every line of it. */
+export interface Inspection {
+  readonly bytes: number
+  readonly lineFeeds: number
+  readonly carriageReturns: number
+  readonly windowsEndings: number
+  readonly hasNul: boolean
+  readonly validUtf8: boolean
+  /** The first line, without its ending and byte order mark. */
+  readonly firstLine: string
+}
+
+const FIRST_LINE_LIMIT = 1024 * 1024
+
+export function openText(path: string): Readable {
+  const file = createReadStream(path, { highWaterMark: 1024 * 1024 })
+  return path.endsWith('.gz') ? file.pipe(createGunzip()).on('close', () => file.destroy()) : file
+}
+
+export async function checksumOf(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
+
+export async function inspectText(path: string): Promise<Inspection> {
+  let bytes = 0
+  let lineFeeds = 0
+  let carriageReturns = 0
+  let windowsEndings = 0
+  let hasNul = false
+  let validUtf8 = true
+  let endedWithReturn = false
+  let tail: Buffer = Buffer.alloc(0)
+  const head: Buffer[] = []
+  let headDone = false
+  for await (const part of openText(path)) {
+    const chunk = part as Buffer
+    bytes += chunk.length
+    if (endedWithReturn && chunk[0] === 10) windowsEndings++
+    lineFeeds += count(chunk, 10)
+    carriageReturns += count(chunk, 13)
+    windowsEndings += countPairs(chunk)
+    endedWithReturn = chunk[chunk.length - 1] === 13
+    hasNul ||= chunk.includes(0)
+    if (validUtf8) {
+      const whole = tail.length === 0 ? chunk : Buffer.concat([tail, chunk])
+      const cut = completeLength(whole)
+      validUtf8 = isUtf8(whole.subarray(0, cut))
+      tail = whole.subarray(cut)
+    }
+    if (!headDone) {
+      head.push(chunk)
+      headDone = chunk.includes(10) || bytes > FIRST_LINE_LIMIT
+    }
+  }
+  const text = Buffer.concat(head).toString('utf8')
+  const firstLine = (text.split('\n', 1)[0] ?? '').replace(/\r$/, '').replace(/^\uFEFF/, '')
+  return { bytes, lineFeeds, carriageReturns, windowsEndings, hasNul, validUtf8: validUtf8 && tail.length === 0, firstLine }
+}
+
+function count(chunk: Buffer, byte: number): number {
+  let found = 0
+  for (let at = chunk.indexOf(byte); at !== -1; at = chunk.indexOf(byte, at + 1)) found++
+  return found
+}
+
+function countPairs(chunk: Buffer): number {
+  let found = 0
+  for (let at = chunk.indexOf('\r\n'); at !== -1; at = chunk.indexOf('\r\n', at + 2)) found++
+  return found
+}
+
+/** The length without a UTF-8 sequence that the chunk's end cuts off. */
+function completeLength(chunk: Buffer): number {
+  for (let back = 1; back <= Math.min(3, chunk.length); back++) {
+    const byte = chunk[chunk.length - back] ?? 0
+    if (byte < 0x80) return chunk.length
+    if (byte >= 0xc0) {
+      const needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2
+      return back < needed ? chunk.length - back : chunk.length
+    }
+  }
+  return chunk.length
+}

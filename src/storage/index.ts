@@ -1,0 +1,3 @@
+export * from './local.js'
+export * from './memory.js'
+export * from './storage.js'

@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto'
+import { failure, TABLE_APPEND_ONLY, TABLE_CONFLICT } from '../errors/index.js'
+import type { Storage } from '../storage/index.js'
+import type { Change } from './change.js'
+import { type Action, decodePath } from './log/actions.js'
+import type { DeltaLog } from './log/log.js'
+import { requireWritable } from './protocol.js'
+import type { Snapshot } from './snapshot.js'
+
+export interface CommitOptions {
+  /** The application's own numbered write. A write that is in already is not made again. */
+  readonly txn?: { readonly appId: string; readonly version: number }
+  /** Kept with the commit as `userMetadata`, which Spark shows in DESCRIBE HISTORY. */
+  readonly note?: string
+  readonly engineInfo?: string
+}
+
+export interface Committed {
+  readonly version: number
+  /** False when `txn` was in the table already and nothing was written. */
+  readonly applied: boolean
+}
+
+const ATTEMPTS = 50
+
+/**
+ * Makes a change the table's next version, exactly once.
+ *
+ * When another writer took the version first, its commits are read: those that touch nothing this change depends on are stepped
+ * over, others are TABLE_CONFLICT (transient: prepare the change again from the new version).
+ */
+export async function commitChange(
+  log: DeltaLog,
+  storage: Storage,
+  snapshot: Snapshot,
+  change: Change,
+  options: CommitOptions = {},
+): Promise<Committed> {
+  if (alreadyApplied(snapshot, options)) return { version: snapshot.version, applied: false }
+  if (snapshot.version >= 0) requireWritable(snapshot.path, snapshot.protocol, snapshot.metadata)
+  if (snapshot.metadata.configuration['delta.appendOnly'] === 'true' && change.removes.some((remove) => remove.dataChange)) {
+    throw failure(TABLE_APPEND_ONLY, { path: snapshot.path })
+  }
+  // A table's own path ends where its files' begin; absolute paths are files of another table's folder (a shallow clone).
+  await storage.settle(change.adds.map((add) => `${snapshot.path}/${decodePath(add.path)}`))
+  let readVersion = snapshot.version
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const version = readVersion + 1
+    if (await log.write(version, actionsOf(change, readVersion, options))) return { version, applied: true }
+    const winner = await log.read(version)
+    if (winner === undefined) continue
+    if (options.txn !== undefined && winner.some(({ txn }) => txn?.appId === options.txn?.appId && (txn?.version ?? -1) >= (options.txn?.version ?? 0))) {
+      return { version, applied: false }
+    }
+    const problem = conflict(change, winner, options)
+    if (problem !== undefined) throw failure(TABLE_CONFLICT, { path: snapshot.path, version, problem })
+    readVersion = version
+  }
+  throw failure(TABLE_CONFLICT, { path: snapshot.path, version: readVersion, problem: `${ATTEMPTS} attempts were all overtaken` })
+}
+
+function alreadyApplied(snapshot: Snapshot, { txn }: CommitOptions): boolean {
+  return txn !== undefined && (snapshot.transactions.get(txn.appId)?.version ?? -1) >= txn.version
+}
+
+/** What in the winner's commit this change cannot stand beside. Source: the rows of Delta's conflict checker, the strict level (Serializable). */
+function conflict(change: Change, winner: readonly Action[], { txn }: CommitOptions): string | undefined {
+  if (winner.some((action) => action.protocol !== undefined)) return 'the protocol changed'
+  if (winner.some((action) => action.metaData !== undefined)) return 'the schema or the properties changed'
+  if (txn !== undefined && winner.some((action) => action.txn?.appId === txn.appId)) return `another write of ${txn.appId} was committed`
+  if (change.blind && change.metadata === undefined) return undefined
+  if (winner.some((action) => action.remove !== undefined)) return 'rows this write read were removed'
+  if (winner.some((action) => action.add?.dataChange === true)) return 'rows were added that this write did not see'
+  return undefined
+}
+
+function actionsOf(change: Change, readVersion: number, options: CommitOptions): Action[] {
+  const now = Date.now()
+  return [
+    {
+      commitInfo: {
+        timestamp: now,
+        operation: change.operation,
+        operationParameters: change.parameters,
+        ...(readVersion >= 0 ? { readVersion } : {}),
+        isolationLevel: 'Serializable',
+        isBlindAppend: change.blind && change.operation === 'WRITE',
+        operationMetrics: Object.fromEntries(Object.entries(change.metrics).map(([name, value]) => [name, String(value)])),
+        engineInfo: options.engineInfo ?? 'Sluice',
+        txnId: randomUUID(),
+        ...(options.note === undefined ? {} : { userMetadata: options.note }),
+      },
+    },
+    ...(change.protocol === undefined ? [] : [{ protocol: change.protocol }]),
+    ...(change.metadata === undefined ? [] : [{ metaData: change.metadata }]),
+    ...(options.txn === undefined ? [] : [{ txn: { ...options.txn, lastUpdated: now } }]),
+    ...change.removes.map((remove) => ({ remove })),
+    ...change.adds.map((add) => ({ add })),
+  ]
+}

@@ -1,0 +1,1 @@
+export { type StorageConformance, storageConformance } from './storage.js'
