@@ -14,5 +14,5 @@ export {
   type StepResult,
 } from './pipeline/index.js'
 export { expect } from './quality/index.js'
-export { changed, type Column, column, env, Timestamp, variable, variables } from './schema/index.js'
+export { type Column, changed, column, env, Timestamp, variable, variables } from './schema/index.js'
 export { download, files, firstGiven, generator } from './sources/index.js'

@@ -58,7 +58,11 @@ export function parseCommand(command: Command, words: readonly string[]): { valu
   const config = Object.fromEntries(
     Object.entries(options).map(([name, option]: [string, Option]) => [
       name,
-      { type: option.type, ...(option.multiple === undefined ? {} : { multiple: option.multiple }), ...(option.short === undefined ? {} : { short: option.short }) },
+      {
+        type: option.type,
+        ...(option.multiple === undefined ? {} : { multiple: option.multiple }),
+        ...(option.short === undefined ? {} : { short: option.short }),
+      },
     ]),
   )
   try {
@@ -72,7 +76,12 @@ export function parseCommand(command: Command, words: readonly string[]): { valu
   }
 }
 
-export function invocation(command: Command, parsed: { values: Values; positionals: string[] }, output: Output, signal: AbortSignal): Invocation {
+export function invocation(
+  command: Command,
+  parsed: { values: Values; positionals: string[] },
+  output: Output,
+  signal: AbortSignal,
+): Invocation {
   const { values, positionals } = parsed
   const self: Invocation = {
     positionals,
@@ -104,7 +113,10 @@ function variableOf(command: Command, text: string): [string, string] {
 
 export function helpText(command: Command): string {
   const options = Object.entries({ ...command.options, ...COMMON_OPTIONS }) as [string, Option][]
-  const names = options.map(([name, option]) => `${option.short === undefined ? '' : `-${option.short}, `}--${name}${option.value === undefined ? '' : ` ${option.value}`}`)
+  const names = options.map(
+    ([name, option]) =>
+      `${option.short === undefined ? '' : `-${option.short}, `}--${name}${option.value === undefined ? '' : ` ${option.value}`}`,
+  )
   const width = Math.max(...names.map((name) => name.length))
   return [
     `${command.summary}`,

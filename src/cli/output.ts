@@ -70,7 +70,10 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   const widths = head.map((name, index) => Math.max(name.length, ...shown.map((row) => row[index]?.length ?? 0)))
   const right = head.map((_, index) => shown.length > 0 && shown.every((row) => row[index] === '' || NUMERIC.test(row[index] ?? '')))
   const line = (cells: readonly string[]) =>
-    cells.map((cell, index) => (right[index] === true ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0))).join('  ').trimEnd()
+    cells
+      .map((cell, index) => (right[index] === true ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)))
+      .join('  ')
+      .trimEnd()
   return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...shown.map(line)].join('\n')
 }
 

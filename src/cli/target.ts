@@ -1,9 +1,9 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isSql } from '../engine/index.js'
-import { typeText } from '../schema/index.js'
 import { explainHeld, type RunResult, readsOf, reportModel, sourceOf, tableFields, variablesOf, type Workspace } from '../pipeline/index.js'
 import { renderReport } from '../report/page.js'
+import { typeText } from '../schema/index.js'
 import { plain } from './output.js'
 import { version } from './version.js'
 
@@ -34,7 +34,14 @@ export function writeManifest(workspace: Workspace, target: string): void {
       path: one.name.replace('.', '/'),
       columns: tableFields(one).map((field) => {
         const declared = one.columns[field.name]
-        return { name: field.name, type: typeText(field.type), nullable: field.nullable, description: declared?.description ?? '', unit: declared?.unit ?? null, tags: declared?.tags ?? [] }
+        return {
+          name: field.name,
+          type: typeText(field.type),
+          nullable: field.nullable,
+          description: declared?.description ?? '',
+          unit: declared?.unit ?? null,
+          tags: declared?.tags ?? [],
+        }
       }),
       key: one.key,
       partition: one.partition,
@@ -43,7 +50,15 @@ export function writeManifest(workspace: Workspace, target: string): void {
       source: sourceOf(one)?.describe(workspace.values) ?? null,
       kind: isSql(one.from) ? 'query' : 'source',
       variables: [...new Set(variablesOf(one).map((variable) => variable.name))],
-      expectations: one.expect.map(({ name, description, action, severity, tags, columns, mostly }) => ({ name, description, action, severity, tags, columns, mostly: mostly ?? null })),
+      expectations: one.expect.map(({ name, description, action, severity, tags, columns, mostly }) => ({
+        name,
+        description,
+        action,
+        severity,
+        tags,
+        columns,
+        mostly: mostly ?? null,
+      })),
     })),
   })
 }

@@ -21,7 +21,16 @@ export function quotePath(path: string): string {
   return quoteText(path.replace(/[*?[]/g, (character) => `[${character}]`))
 }
 
-export type SqlValue = string | number | bigint | boolean | null | Timestamp | Uint8Array | readonly SqlValue[] | ReadonlyMap<string, SqlValue>
+export type SqlValue =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | Timestamp
+  | Uint8Array
+  | readonly SqlValue[]
+  | ReadonlyMap<string, SqlValue>
 
 /** A value as a SQL literal. Numbers that SQL has no literal for (NaN, infinities) are cast from text. */
 export function literal(value: SqlValue): string {

@@ -48,7 +48,12 @@ export interface Sql {
  * and makes the lineage: the dataset it fills reads silver.trips. Backslashes stand for themselves, as patterns want them.
  */
 export function sql(strings: TemplateStringsArray, ...parts: readonly SqlPart[]): Sql {
-  return { [SQL]: true, strings: strings.raw.map((string) => string.replaceAll('\\`', '`').replaceAll('\\${', '${')), parts, place: callerPlace(sql) }
+  return {
+    [SQL]: true,
+    strings: strings.raw.map((string) => string.replaceAll('\\`', '`').replaceAll('\\${', '${')),
+    parts,
+    place: callerPlace(sql),
+  }
 }
 
 /** SQL text as it is, with no reference in it. */

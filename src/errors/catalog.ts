@@ -66,7 +66,7 @@ export const PROJECT_NO_DATASETS = define<{ folder: string }>({
   retry: 'terminal',
   exit: 2,
   message: ({ folder }) => `No dataset is defined in ${folder}.`,
-  hint: () => 'Export one from a file there: `export const trips = dataset(\'silver.trips\', { ... })`.',
+  hint: () => "Export one from a file there: `export const trips = dataset('silver.trips', { ... })`.",
 })
 
 export const PROJECT_ENVIRONMENT_UNKNOWN = define<{ environment: string; known: readonly string[] }>({
@@ -177,7 +177,8 @@ export const SELECTOR_UNKNOWN = define<{ selector: string; known: readonly strin
   retry: 'terminal',
   exit: 2,
   message: ({ selector }) => `The selector "${selector}" matches no dataset.`,
-  hint: ({ selector, known }) => `${didYouMean(selector.replace(/^\+|\+$/g, ''), known)} Selectors: silver.trips, +gold.revenue, tag:hourly, layer:gold.`,
+  hint: ({ selector, known }) =>
+    `${didYouMean(selector.replace(/^\+|\+$/g, ''), known)} Selectors: silver.trips, +gold.revenue, tag:hourly, layer:gold.`,
 })
 
 export const INTERVAL_INVALID = define<{ dataset: string; problem: string }>({
@@ -185,7 +186,8 @@ export const INTERVAL_INVALID = define<{ dataset: string; problem: string }>({
   retry: 'terminal',
   exit: 2,
   message: ({ dataset, problem }) => `${dataset} cannot be run for an interval: ${problem}`,
-  hint: () => 'An interval is `--from YYYY-MM-DD --to YYYY-MM-DD` (the end is not included), for datasets with a date or timestamp partition.',
+  hint: () =>
+    'An interval is `--from YYYY-MM-DD --to YYYY-MM-DD` (the end is not included), for datasets with a date or timestamp partition.',
 })
 
 // Engine.
@@ -211,7 +213,7 @@ export const ENGINE_VALUE_INVALID = define<{ problem: string }>({
   retry: 'terminal',
   exit: 1,
   message: ({ problem }) => `A value does not fit its type: ${problem}`,
-  hint: () => 'Use try_cast in the query and an expectation with `otherwise(\'quarantine\')`, so that the row is held instead.',
+  hint: () => "Use try_cast in the query and an expectation with `otherwise('quarantine')`, so that the row is held instead.",
 })
 
 export const ENGINE_OUT_OF_MEMORY = define<{ problem: string }>({
@@ -302,7 +304,8 @@ export const TABLE_FEATURE_UNSUPPORTED = define<{ path: string; features: readon
   code: 'TABLE_FEATURE_UNSUPPORTED',
   retry: 'terminal',
   exit: 2,
-  message: ({ path, features, access }) => `${path} needs ${features.join(', ')} to be ${access === 'read' ? 'read' : 'written'}, which this version does not know.`,
+  message: ({ path, features, access }) =>
+    `${path} needs ${features.join(', ')} to be ${access === 'read' ? 'read' : 'written'}, which this version does not know.`,
   hint: () => 'Use the engine that wrote it, or take the feature off the table.',
 })
 
@@ -326,8 +329,10 @@ export const TABLE_KEYS_REPEAT = define<{ path: string; keys: readonly string[];
   code: 'TABLE_KEYS_REPEAT',
   retry: 'terminal',
   exit: 1,
-  message: ({ path, keys, rows, example }) => `MERGE into ${path} needs one row for each ${keys.join(', ')}; ${rows} keys repeat or are null (for example ${example}).`,
-  hint: ({ keys }) => `Add expect.unique(${keys.map((key) => `'${key}'`).join(', ')}).otherwise('quarantine'), or keep one row a key in the query.`,
+  message: ({ path, keys, rows, example }) =>
+    `MERGE into ${path} needs one row for each ${keys.join(', ')}; ${rows} keys repeat or are null (for example ${example}).`,
+  hint: ({ keys }) =>
+    `Add expect.unique(${keys.map((key) => `'${key}'`).join(', ')}).otherwise('quarantine'), or keep one row a key in the query.`,
 })
 
 export const TABLE_COLUMN_NAME_INVALID = define<{ column: string }>({
@@ -369,7 +374,8 @@ export const SOURCE_FORMAT_UNKNOWN = define<{ path: string }>({
   retry: 'terminal',
   exit: 1,
   message: ({ path }) => `${path}: its name does not say what format it has.`,
-  hint: () => 'Files are read as .csv, .tsv, .jsonl, .ndjson or .parquet (with .gz or .zst after a text format); or say `format` in files().',
+  hint: () =>
+    'Files are read as .csv, .tsv, .jsonl, .ndjson or .parquet (with .gz or .zst after a text format); or say `format` in files().',
 })
 
 export const SOURCE_FILE_UNREADABLE = define<{ path: string; problem: string }>({
@@ -400,7 +406,8 @@ export const SOURCE_DRIFT_REFUSED = define<{ path: string; column: string; chang
   code: 'SOURCE_DRIFT_REFUSED',
   retry: 'terminal',
   exit: 1,
-  message: ({ path, column, change, expected, arrived }) => `${path}: the column "${column}" is ${change} (expected ${expected}, arrived ${arrived}).`,
+  message: ({ path, column, change, expected, arrived }) =>
+    `${path}: the column "${column}" is ${change} (expected ${expected}, arrived ${arrived}).`,
   hint: ({ change }) => `Declare the column as it arrives, or choose another policy: files(..., { drift: { ${change}: 'evolve' } }).`,
 })
 
@@ -430,7 +437,10 @@ export const SOURCE_NOT_GIVEN = define<{ dataset: string; variables: readonly st
 
 // Gate and quarantine.
 
-export const GATE_FAILED = define<{ dataset: string; expectations: readonly { readonly name: string; readonly failed: number; readonly evaluated: number }[] }>({
+export const GATE_FAILED = define<{
+  dataset: string
+  expectations: readonly { readonly name: string; readonly failed: number; readonly evaluated: number }[]
+}>({
   code: 'GATE_FAILED',
   retry: 'terminal',
   exit: 1,
@@ -452,7 +462,8 @@ export const QUARANTINE_QUERY_CHANGED = define<{ dataset: string }>({
   code: 'QUARANTINE_QUERY_CHANGED',
   retry: 'terminal',
   exit: 2,
-  message: ({ dataset }) => `The query or columns of ${dataset} changed since its rows were held, so they cannot be judged again as they are.`,
+  message: ({ dataset }) =>
+    `The query or columns of ${dataset} changed since its rows were held, so they cannot be judged again as they are.`,
   hint: ({ dataset }) => `Run \`sluice run ${dataset} --full-refresh\`; it replaces the table and the open quarantine.`,
 })
 

@@ -44,7 +44,14 @@ export class SluiceError extends Error {
   readonly facts: object
   readonly place: Place
 
-  constructor(definition: Omit<ErrorDefinition<never>, 'message' | 'hint'>, message: string, hint: string, facts: object, place: Place, cause: unknown) {
+  constructor(
+    definition: Omit<ErrorDefinition<never>, 'message' | 'hint'>,
+    message: string,
+    hint: string,
+    facts: object,
+    place: Place,
+    cause: unknown,
+  ) {
     super(message, cause === undefined ? undefined : { cause })
     this.name = 'SluiceError'
     this.code = definition.code

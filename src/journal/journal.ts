@@ -2,8 +2,8 @@ import { literal, quoteName, type Row, type Session, type SqlValue, sqlType } fr
 import { failure, JOURNAL_VERSION_NEWER } from '../errors/index.js'
 import type { RowOf } from '../schema/index.js'
 import { decodeText, encodeText, type Storage } from '../storage/index.js'
-import { DeltaTable, writeRows, appendWritten } from '../table/index.js'
-import { JOURNAL, JOURNAL_FORMAT, type JournalTable, journalDefinition } from './tables.js'
+import { appendWritten, DeltaTable, writeRows } from '../table/index.js'
+import { type JOURNAL, JOURNAL_FORMAT, type JournalTable, journalDefinition } from './tables.js'
 
 export type JournalRow<Name extends JournalTable> = { readonly [Column in keyof (typeof JOURNAL)[Name]]: SqlValue }
 export type JournalRead<Name extends JournalTable> = RowOf<(typeof JOURNAL)[Name]>
@@ -27,7 +27,9 @@ export async function openJournal(lake: string, storage: Storage, session: Sessi
       const snapshot = await handle.snapshotOr(definition)
       await storage.makeFolder(handle.path)
       const columns = definition.fields
-      const values = rows.map((row) => `(${columns.map((column) => literal((row as Readonly<Record<string, SqlValue>>)[column.name] ?? null)).join(', ')})`)
+      const values = rows.map(
+        (row) => `(${columns.map((column) => literal((row as Readonly<Record<string, SqlValue>>)[column.name] ?? null)).join(', ')})`,
+      )
       const names = columns.map((column) => quoteName(column.name)).join(', ')
       const casts = columns.map((column) => `CAST(${quoteName(column.name)} AS ${sqlType(column.type)}) AS ${quoteName(column.name)}`)
       const query = `SELECT ${casts.join(', ')} FROM (VALUES ${values.join(', ')}) AS v(${names})`
@@ -54,5 +56,6 @@ async function requireFormat(lake: string, storage: Storage): Promise<void> {
 export async function createJournal(lake: string, storage: Storage): Promise<void> {
   await storage.makeFolder(`${lake}/_sluice`)
   const path = `${lake}/_sluice/format.json`
-  if ((await storage.stat(path)) === undefined) await storage.putIfAbsent(path, encodeText(`${JSON.stringify({ version: JOURNAL_FORMAT })}\n`))
+  if ((await storage.stat(path)) === undefined)
+    await storage.putIfAbsent(path, encodeText(`${JSON.stringify({ version: JOURNAL_FORMAT })}\n`))
 }

@@ -45,7 +45,14 @@ export interface LeaseOptions {
 export async function takeLease(lake: string, storage: Storage, { purpose, waitMs = 2_000 }: LeaseOptions): Promise<Lease> {
   const folder = `${lake}/_sluice/lease`
   await storage.makeFolder(folder)
-  const me: Holder = { id: randomUUID(), host: hostname(), pid: process.pid, born: processBorn(process.pid) ?? '', purpose, since: new Date().toISOString() }
+  const me: Holder = {
+    id: randomUUID(),
+    host: hostname(),
+    pid: process.pid,
+    born: processBorn(process.pid) ?? '',
+    purpose,
+    since: new Date().toISOString(),
+  }
   const deadline = Date.now() + waitMs
   for (;;) {
     const current = await newest(folder, storage)

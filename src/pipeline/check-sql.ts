@@ -11,8 +11,15 @@ export function placeSqlError(error: unknown, rendered: RenderedSql, dataset: Pi
   const position = facts.position === undefined ? undefined : facts.position - offset
   const source = position === undefined || position < 0 ? undefined : sourceOf(rendered, position)
   const near = position === undefined || position < 0 ? '' : (/^[^\s,()]+/.exec(rendered.text.slice(position))?.[0] ?? '')
-  const place = source === undefined ? filePlace(rendered.pieces[0]?.template, folder) : templatePlace(source.template, source.index, source.offset, folder)
-  return failure(QUERY_INVALID, { dataset: dataset.name, problem: (facts.problem.split('\n\nLINE')[0] ?? '').replaceAll('\n', ' '), near }, { place, cause: error })
+  const place =
+    source === undefined
+      ? filePlace(rendered.pieces[0]?.template, folder)
+      : templatePlace(source.template, source.index, source.offset, folder)
+  return failure(
+    QUERY_INVALID,
+    { dataset: dataset.name, problem: (facts.problem.split('\n\nLINE')[0] ?? '').replaceAll('\n', ' '), near },
+    { place, cause: error },
+  )
 }
 
 function filePlace(template: Sql | undefined, folder: string): Place {

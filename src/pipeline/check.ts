@@ -1,5 +1,13 @@
 import { isSql, quoteName, renderSql, type Session, sqlInputs, sqlType } from '../engine/index.js'
-import { DATASET_COLUMN_UNKNOWN, DATASET_INVALID, failure, isSluiceError, messageOf, type SluiceError, UNEXPECTED } from '../errors/index.js'
+import {
+  DATASET_COLUMN_UNKNOWN,
+  DATASET_INVALID,
+  failure,
+  isSluiceError,
+  messageOf,
+  type SluiceError,
+  UNEXPECTED,
+} from '../errors/index.js'
 import type { Expectation } from '../quality/index.js'
 import { type Field, givenValue, type Relation, type Variable, type VariableValues } from '../schema/index.js'
 import { PROVENANCE_FIELDS } from '../sources/index.js'
@@ -47,18 +55,30 @@ async function checkDataset(workspace: Workspace, session: Session, dataset: Dat
   for (const one of dataset.expect) problems.push(...(await checkExpectation(standing, session, dataset, one, fields)))
   const repeated = dataset.expect.filter((one, index) => dataset.expect.findIndex((other) => other.name === one.name) < index)
   for (const one of repeated) {
-    const about = { name: dataset.name, problem: `two expectations are called "${one.name}"`, advice: "Give one another name with `.named('...')`." }
+    const about = {
+      name: dataset.name,
+      problem: `two expectations are called "${one.name}"`,
+      advice: "Give one another name with `.named('...')`.",
+    }
     problems.push(failure(DATASET_INVALID, about, { place: placeIn(dataset.place, workspace.project.folder) }))
   }
   return problems
 }
 
-async function checkExpectation(workspace: Workspace, session: Session, dataset: Dataset, one: Expectation, fields: readonly Field[]): Promise<SluiceError[]> {
+async function checkExpectation(
+  workspace: Workspace,
+  session: Session,
+  dataset: Dataset,
+  one: Expectation,
+  fields: readonly Field[],
+): Promise<SluiceError[]> {
   const place = placeIn(dataset.place, workspace.project.folder)
   const known = fields.map((field) => field.name)
   const unknown = [...one.columns].filter((column) => !known.includes(column))
   if (unknown.length > 0) {
-    return unknown.map((column) => failure(DATASET_COLUMN_UNKNOWN, { dataset: dataset.name, column, where: `the expectation ${one.name}`, known }, { place }))
+    return unknown.map((column) =>
+      failure(DATASET_COLUMN_UNKNOWN, { dataset: dataset.name, column, where: `the expectation ${one.name}`, known }, { place }),
+    )
   }
   const template = one.rule.scope === 'row' ? one.rule.passes : one.rule.scope === 'table' ? one.rule.measure : undefined
   if (template === undefined) return []
@@ -91,7 +111,10 @@ function nothingOf(relation: Relation, workspace: Workspace): string {
 
 /** A variable without a value must not keep its query from being checked: any value of its type will do. */
 function withStandIns(dataset: Dataset, values: VariableValues): VariableValues {
-  const templates = [...(isSql(dataset.from) ? [dataset.from] : []), ...dataset.expect.flatMap(({ rule }) => (rule.scope === 'row' ? [rule.passes] : rule.scope === 'table' ? [rule.measure] : []))]
+  const templates = [
+    ...(isSql(dataset.from) ? [dataset.from] : []),
+    ...dataset.expect.flatMap(({ rule }) => (rule.scope === 'row' ? [rule.passes] : rule.scope === 'table' ? [rule.measure] : [])),
+  ]
   const missing = templates.flatMap((template) => sqlInputs(template).variables).filter((one) => givenValue(one, values) === undefined)
   return { ...values, ...Object.fromEntries(missing.map((one) => [one.name, standIn(one)])) }
 }

@@ -61,8 +61,10 @@ export function dataset<const C extends Columns, const S extends Columns = Recor
 ): Dataset<C> {
   const place = callerPlace(dataset)
   const wrong = (problem: string, advice: string) => failure(DATASET_INVALID, { name, problem, advice }, { place })
-  if (!NAME.test(name)) throw wrong('its name is not layer.name in lower case', 'Call it bronze.x, silver.x or gold.x, with a-z, 0-9 and _.')
-  if (!isSource(definition.from) && !isSql(definition.from)) throw wrong('`from` is neither a source nor SQL', 'Give a source such as files(), or sql`...`.')
+  if (!NAME.test(name))
+    throw wrong('its name is not layer.name in lower case', 'Call it bronze.x, silver.x or gold.x, with a-z, 0-9 and _.')
+  if (!isSource(definition.from) && !isSql(definition.from))
+    throw wrong('`from` is neither a source nor SQL', 'Give a source such as files(), or sql`...`.')
   const names = new Set([...Object.keys(definition.columns), ...Object.keys(definition.staged ?? {})])
   if (Object.keys(definition.columns).length === 0) throw wrong('it has no columns', 'Declare at least one.')
   const own = Object.keys(definition.columns).find((column) => column.startsWith('_'))
@@ -70,10 +72,12 @@ export function dataset<const C extends Columns, const S extends Columns = Recor
   const twice = Object.keys(definition.staged ?? {}).find((column) => column in definition.columns)
   if (twice !== undefined) throw wrong(`"${twice}" stands in both \`columns\` and \`staged\``, 'Keep it in one of them.')
   for (const column of [...(definition.key ?? []), ...(definition.partition ?? []), ...definition.write.columns]) {
-    if (!names.has(column)) throw wrong(`key, partition or write names "${column}", which is no column`, `Columns: ${[...names].join(', ')}.`)
+    if (!names.has(column))
+      throw wrong(`key, partition or write names "${column}", which is no column`, `Columns: ${[...names].join(', ')}.`)
   }
   if (definition.write.kind === 'merge' && (definition.key ?? []).length === 0) throw wrong('merge() needs a key', "Add `key: ['...']`.")
-  if (definition.partition?.length === Object.keys(definition.columns).length) throw wrong('every column is a partition column', 'Leave at least one out.')
+  if (definition.partition?.length === Object.keys(definition.columns).length)
+    throw wrong('every column is a partition column', 'Leave at least one out.')
   return {
     [DATASET]: true,
     [RELATION]: true,
@@ -110,12 +114,16 @@ export function declaredFields(one: Dataset): Field[] {
 export function readsOf(one: Dataset): string[] {
   const inputs = isSql(one.from) ? sqlInputs(one.from) : { relations: [], changed: [] }
   const referenced = one.expect.flatMap(({ rule }) => (rule.scope === 'references' ? [rule.relation.name] : []))
-  return [...new Set([...inputs.relations.map((relation) => relation.name), ...inputs.changed.map((relation) => relation.name), ...referenced])]
+  return [
+    ...new Set([...inputs.relations.map((relation) => relation.name), ...inputs.changed.map((relation) => relation.name), ...referenced]),
+  ]
 }
 
 /** Variables that change what it is filled with (`query`), or how it is judged. */
 export function variablesOf(one: Dataset): Variable[] {
-  const judged = one.expect.flatMap(({ rule }) => (rule.scope === 'row' ? sqlInputs(rule.passes).variables : rule.scope === 'table' ? sqlInputs(rule.measure).variables : []))
+  const judged = one.expect.flatMap(({ rule }) =>
+    rule.scope === 'row' ? sqlInputs(rule.passes).variables : rule.scope === 'table' ? sqlInputs(rule.measure).variables : [],
+  )
   return [...(isSql(one.from) ? sqlInputs(one.from).variables : one.from.variables), ...judged]
 }
 

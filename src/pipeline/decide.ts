@@ -28,7 +28,13 @@ export async function decide(workspace: Workspace, session: Session, dataset: Da
   const inputs = inputsOf(dataset)
   const names = [...new Set([...inputs.whole, ...(inputs.changed === undefined ? [] : [inputs.changed])])]
   const upstream = await Promise.all(names.map((name) => openUpstream(workspace, session, name, state.note?.consumed[name])))
-  const decided = (action: Decision['action'], mode: Decision['mode'], reasons: readonly string[]): Decision => ({ action, mode, reasons, state, upstream })
+  const decided = (action: Decision['action'], mode: Decision['mode'], reasons: readonly string[]): Decision => ({
+    action,
+    mode,
+    reasons,
+    state,
+    upstream,
+  })
 
   if (fullRefresh) return decided('run', 'full', ['full-refresh: asked for'])
   if (state.note === undefined) return decided('run', 'full', [`never-ran: ${dataset.name} has no table yet`])
@@ -59,10 +65,16 @@ async function openUpstream(workspace: Workspace, session: Session, name: string
   const table = workspace.table({ name }, session)
   if (!(await table.exists())) return { name, table, snapshot: undefined }
   const snapshot = await table.snapshot()
-  if (consumed === undefined || consumed.table !== snapshot.metadata.id || consumed.version > snapshot.version) return { name, table, snapshot }
+  if (consumed === undefined || consumed.table !== snapshot.metadata.id || consumed.version > snapshot.version)
+    return { name, table, snapshot }
   try {
     const diff = await table.diff(await table.snapshot(consumed.version), snapshot)
-    return { name, table, snapshot, diff: (await onlyMoved(table, consumed.version, snapshot.version)) ? { ...diff, adds: false, removes: false } : diff }
+    return {
+      name,
+      table,
+      snapshot,
+      diff: (await onlyMoved(table, consumed.version, snapshot.version)) ? { ...diff, adds: false, removes: false } : diff,
+    }
   } catch {
     return { name, table, snapshot } // The version consumed can no longer be read: everything counts as new.
   }

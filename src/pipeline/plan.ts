@@ -1,14 +1,14 @@
+import type { Session } from '../engine/index.js'
 import { failure, SOURCE_NOT_GIVEN } from '../errors/index.js'
-import { queryText, readState } from './note.js'
-import { decide } from './decide.js'
+import { openJournal } from '../journal/index.js'
 import { type Dataset, readsOf } from './dataset.js'
-import { wouldPass } from './replay.js'
+import { decide } from './decide.js'
+import { queryText, readState } from './note.js'
 import { refusedFiles } from './records.js'
+import { wouldPass } from './replay.js'
 import { selectDatasets } from './select.js'
 import { requireOneKind, sortItems, sourceOf } from './source-step.js'
 import type { Workspace } from './workspace.js'
-import { openJournal } from '../journal/index.js'
-import type { Session } from '../engine/index.js'
 
 export interface PlannedStep {
   readonly dataset: string
@@ -31,10 +31,14 @@ export async function plan(workspace: Workspace, { select = [], fullRefresh = fa
   try {
     const steps: PlannedStep[] = []
     for (const dataset of selectDatasets(workspace.project.datasets, select)) {
-      const step = sourceOf(dataset) === undefined ? await planQuery(workspace, session, dataset, fullRefresh) : await planSource(workspace, session, dataset, fullRefresh)
+      const step =
+        sourceOf(dataset) === undefined
+          ? await planQuery(workspace, session, dataset, fullRefresh)
+          : await planSource(workspace, session, dataset, fullRefresh)
       const running = readsOf(dataset).filter((read) => steps.some((one) => one.dataset === read && one.action === 'run'))
       if (running.length === 0 || step.action === 'run') steps.push(step)
-      else steps.push({ ...step, action: 'run', reasons: [...running.map((read) => `upstream-changed: ${read} would run`), ...step.reasons] })
+      else
+        steps.push({ ...step, action: 'run', reasons: [...running.map((read) => `upstream-changed: ${read} would run`), ...step.reasons] })
     }
     return steps
   } finally {
@@ -46,7 +50,10 @@ async function planQuery(workspace: Workspace, session: Session, dataset: Datase
   const { action, mode, reasons, state } = await decide(workspace, session, dataset, fullRefresh)
   const changed = reasons.some((reason) => reason.startsWith('expectations-changed'))
   const passing = changed ? await wouldPass(workspace, session, dataset, state) : undefined
-  const said = passing === undefined ? reasons : reasons.map((reason) => `${reason}; ${passing} held rows would now pass (sluice quarantine replay ${dataset.name})`)
+  const said =
+    passing === undefined
+      ? reasons
+      : reasons.map((reason) => `${reason}; ${passing} held rows would now pass (sluice quarantine replay ${dataset.name})`)
   return { dataset: dataset.name, layer: dataset.layer, action, mode, reasons: said, sql: queryText(dataset, workspace.values) }
 }
 
@@ -60,7 +67,12 @@ async function planSource(workspace: Workspace, session: Session, dataset: Datas
   const offer = await source.offer(workspace.sourceContext(() => {}))
   if (!fullRefresh) requireOneKind(dataset, offer, state)
   const sorting = await sortItems(offer, state, refused, fullRefresh)
-  const step = { dataset: dataset.name, layer: dataset.layer, mode: fullRefresh ? ('full' as const) : ('incremental' as const), sql: offer.label }
+  const step = {
+    dataset: dataset.name,
+    layer: dataset.layer,
+    mode: fullRefresh ? ('full' as const) : ('incremental' as const),
+    sql: offer.label,
+  }
   const fresh = sorting.fresh.length + sorting.replaced.length
   const reasons = [
     ...(fullRefresh ? ['full-refresh: asked for'] : []),

@@ -71,7 +71,9 @@ export async function loadProject(folder: string): Promise<Project> {
   const configFile = join(folder, CONFIG)
   const config = (await tried(configFile))['default']
   if (!isProjectConfig(config)) {
-    throw new ProjectProblems(problems.length > 0 ? problems : [failure(PROJECT_CONFIG_MISSING, { file: CONFIG }, { place: { file: CONFIG } })])
+    throw new ProjectProblems(
+      problems.length > 0 ? problems : [failure(PROJECT_CONFIG_MISSING, { file: CONFIG }, { place: { file: CONFIG } })],
+    )
   }
   const variables: Record<string, Variable> = {}
   const variablesFile = join(folder, 'variables.ts')
@@ -117,7 +119,17 @@ function graphProblems(datasets: readonly Dataset[], folder: string): SluiceErro
     const changedReads = isSql(one.from) ? sqlInputs(one.from).changed.length : 0
     const several =
       changedReads > 1
-        ? [failure(DATASET_INVALID, { name: one.name, problem: 'its query reads changed() of more than one dataset', advice: 'Read one of them with changed(), the others whole.' }, { place })]
+        ? [
+            failure(
+              DATASET_INVALID,
+              {
+                name: one.name,
+                problem: 'its query reads changed() of more than one dataset',
+                advice: 'Read one of them with changed(), the others whole.',
+              },
+              { place },
+            ),
+          ]
         : []
     return [...missing, ...several]
   })
@@ -140,7 +152,10 @@ function loader(): (file: string) => Promise<Readonly<Record<string, unknown>>> 
 function invalidFile(thrown: unknown, file: string, folder: string): SluiceError {
   const text = messageOf(thrown)
   const inside = /([^\s()'"]+\.[mc]?[tj]s):(\d+):(\d+)/.exec(`${text}\n${thrown instanceof Error ? (thrown.stack ?? '') : ''}`)
-  const place: Place = { file: relative(folder, inside?.[1] ?? file), ...(inside === null ? {} : { line: Number(inside[2]), column: Number(inside[3]) }) }
+  const place: Place = {
+    file: relative(folder, inside?.[1] ?? file),
+    ...(inside === null ? {} : { line: Number(inside[2]), column: Number(inside[3]) }),
+  }
   const problem = (text.split('\n')[0] ?? text).replace(/^[A-Za-z]*Error: /, '').replaceAll(`${folder}/`, '')
   return failure(PROJECT_FILE_INVALID, { file: relative(folder, file), problem }, { place, cause: thrown })
 }
@@ -162,9 +177,18 @@ export function settingsOf(
 ): { readonly values: VariableValues; readonly settings: EnvironmentSettings & { readonly lake: string } } {
   const environments = project.config.environments ?? {}
   const override = environment === undefined ? {} : environments[environment]
-  if (override === undefined) throw failure(PROJECT_ENVIRONMENT_UNKNOWN, { environment: environment ?? '', known: Object.keys(environments) })
+  if (override === undefined)
+    throw failure(PROJECT_ENVIRONMENT_UNKNOWN, { environment: environment ?? '', known: Object.keys(environments) })
   const configured = { ...project.config.variables, ...override.variables }
   const texts = Object.fromEntries(Object.entries(configured).map(([name, value]) => [name, String(value)]))
   const values = { ...parseVariables(project.variables, texts), ...parseVariables(project.variables, given) }
-  return { values, settings: { ...project.config, ...override, lake: override.lake ?? project.config.lake, engine: { ...project.config.engine, ...override.engine } } }
+  return {
+    values,
+    settings: {
+      ...project.config,
+      ...override,
+      lake: override.lake ?? project.config.lake,
+      engine: { ...project.config.engine, ...override.engine },
+    },
+  }
 }

@@ -89,7 +89,9 @@ export interface GateFacts {
 }
 
 export function tableDefinition(dataset: Dataset, extraFields: readonly Field[] = []): TableDefinition {
-  const comments = Object.entries(dataset.columns).flatMap(([name, column]) => (column.description === '' ? [] : [[name, column.description]]))
+  const comments = Object.entries(dataset.columns).flatMap(([name, column]) =>
+    column.description === '' ? [] : [[name, column.description]],
+  )
   return {
     fields: [...tableFields(dataset), ...extraFields],
     partitionColumns: dataset.partition,
@@ -167,7 +169,10 @@ export async function publish(step: StepContext, state: DatasetState, batch: Bat
     }
     throw error
   } finally {
-    const becameTheTable = published && staged.direct && change?.adds.some((add) => staged.files.some((file) => file.path.endsWith(decodeURIComponent(add.path))))
+    const becameTheTable =
+      published &&
+      staged.direct &&
+      change?.adds.some((add) => staged.files.some((file) => file.path.endsWith(decodeURIComponent(add.path))))
     if (becameTheTable !== true) await staged.discard()
   }
 }
@@ -180,7 +185,9 @@ export function rowByRow(expectations: readonly Expectation[]): Expectation[] {
 }
 
 function gateFailure(dataset: Dataset, verdict: Verdict) {
-  const expectations = verdict.results.filter((one) => one.status === 'fail').map(({ name, failed, evaluated }) => ({ name, failed, evaluated }))
+  const expectations = verdict.results
+    .filter((one) => one.status === 'fail')
+    .map(({ name, failed, evaluated }) => ({ name, failed, evaluated }))
   const error = failure(GATE_FAILED, { dataset: dataset.name, expectations })
   return Object.assign(error, { facts: { ...error.facts, verdict } })
 }
@@ -243,7 +250,8 @@ async function prepareChange(
   const { placement } = batch
   switch (placement.how) {
     case 'replace-all':
-      if (dataset.write.kind === 'merge') await requireUniqueKeys(session, snapshot.path, { relation, keys: dataset.key, proven: verdict.uniqueKeys })
+      if (dataset.write.kind === 'merge')
+        await requireUniqueKeys(session, snapshot.path, { relation, keys: dataset.key, proven: verdict.uniqueKeys })
       if (whole) return overwriteWritten(snapshot, addFiles(overwriteTarget(snapshot, definition), staged.files), definition)
       return prepareOverwrite(session, snapshot, query, definition)
     case 'append':

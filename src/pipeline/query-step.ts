@@ -19,7 +19,11 @@ export interface Interval {
 const TOUCHED = '_touched'
 
 /** Fills a dataset from its query. */
-export async function runQuery(step: StepContext, decision: Decision, interval?: Interval): Promise<Published & { readonly rowsRead: number }> {
+export async function runQuery(
+  step: StepContext,
+  decision: Decision,
+  interval?: Interval,
+): Promise<Published & { readonly rowsRead: number }> {
   const { session, dataset } = step
   const mode = interval === undefined ? decision.mode : 'interval'
   const rowsRead = await defineUpstream(session, dataset, decision.upstream, mode === 'incremental')
@@ -27,7 +31,11 @@ export async function runQuery(step: StepContext, decision: Decision, interval?:
   const recompute = mode === 'incremental' && dataset.write.kind === 'replaceBy'
   const readAgain = recompute ? await findTouchedKeys(step, decision.upstream, sql) : 0
   const batch: Batch = {
-    query: recompute ? touchedOnly(sql, dataset.write.columns) : interval === undefined ? sql : `SELECT * FROM (${sql}) WHERE ${intervalPredicate(dataset, interval)}`,
+    query: recompute
+      ? touchedOnly(sql, dataset.write.columns)
+      : interval === undefined
+        ? sql
+        : `SELECT * FROM (${sql}) WHERE ${intervalPredicate(dataset, interval)}`,
     fields,
     extraFields: [],
     mode,
@@ -93,7 +101,9 @@ function changedRows(diff: TableDiff): string {
 function nothingLike(dataset: Dataset, name: string): string {
   const inputs = isSql(dataset.from) ? sqlInputs(dataset.from) : { relations: [], changed: [] }
   const relation = [...inputs.relations, ...inputs.changed].find((one) => one.name === name)
-  const columns = Object.entries(relation?.columns ?? {}).map(([column, declared]) => `NULL::${sqlType(declared.type)} AS ${quoteName(column)}`)
+  const columns = Object.entries(relation?.columns ?? {}).map(
+    ([column, declared]) => `NULL::${sqlType(declared.type)} AS ${quoteName(column)}`,
+  )
   const provenance = PROVENANCE_FIELDS.map((field) => `NULL::${sqlType(field.type)} AS ${quoteName(field.name)}`)
   return `SELECT ${[...columns, ...provenance].join(', ')} WHERE false`
 }
@@ -115,7 +125,9 @@ function touchedOnly(sql: string, keys: readonly string[]): string {
 
 function consumedNow(upstream: readonly Upstream[]): Record<string, Consumed> {
   return Object.fromEntries(
-    upstream.flatMap((one) => (one.snapshot === undefined ? [] : [[one.name, { table: one.snapshot.metadata.id, version: one.snapshot.version }]])),
+    upstream.flatMap((one) =>
+      one.snapshot === undefined ? [] : [[one.name, { table: one.snapshot.metadata.id, version: one.snapshot.version }]],
+    ),
   )
 }
 
@@ -123,7 +135,11 @@ function consumedNow(upstream: readonly Upstream[]): Record<string, Consumed> {
  * The query with its columns matched by name and cast to their declared types, and what it passes on of where a row came from.
  * Throws DATASET_OUTPUT_MISMATCH, QUERY_INVALID. The relations it reads must be defined in the session.
  */
-export async function stagedQuery({ workspace, session, dataset }: Pick<StepContext, 'workspace' | 'session' | 'dataset'>): Promise<{ sql: string; fields: Field[] }> {
+export async function stagedQuery({
+  workspace,
+  session,
+  dataset,
+}: Pick<StepContext, 'workspace' | 'session' | 'dataset'>): Promise<{ sql: string; fields: Field[] }> {
   if (!isSql(dataset.from)) throw new Error(`${dataset.name} is not filled by a query`)
   const rendered = renderSql(dataset.from, sqlContext(workspace.values))
   const given = await session.describe(rendered.text).catch((error: unknown) => {
@@ -144,7 +160,9 @@ export async function stagedQuery({ workspace, session, dataset }: Pick<StepCont
 
 /** The date or timestamp column by which a dataset can be run for an interval: of its partition, else of what it is replaced by. */
 export function intervalColumn(dataset: Dataset): string | undefined {
-  return [...dataset.partition, ...dataset.write.columns].find((name) => ['date', 'timestamp', 'timestamp_ntz'].includes(dataset.columns[name]?.type.kind ?? ''))
+  return [...dataset.partition, ...dataset.write.columns].find((name) =>
+    ['date', 'timestamp', 'timestamp_ntz'].includes(dataset.columns[name]?.type.kind ?? ''),
+  )
 }
 
 function intervalPredicate(dataset: Dataset, { from, to }: Interval): string {

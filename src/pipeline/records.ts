@@ -17,7 +17,13 @@ function json(value: unknown): string | null {
   return value === undefined ? null : JSON.stringify(value)
 }
 
-export async function recordStart(journal: Journal, workspace: Workspace, runId: string, startedAt: string, version: string): Promise<void> {
+export async function recordStart(
+  journal: Journal,
+  workspace: Workspace,
+  runId: string,
+  startedAt: string,
+  version: string,
+): Promise<void> {
   await journal.append('runs', [runRow(workspace, { runId, status: 'started', startedAt, durationMs: 0 }, version)])
 }
 
@@ -27,7 +33,13 @@ export async function recordEnd(journal: Journal, workspace: Workspace, result: 
 
 function runRow(
   workspace: Workspace,
-  run: { readonly runId: string; readonly status: string; readonly startedAt: string; readonly durationMs: number; readonly error?: ErrorDocument },
+  run: {
+    readonly runId: string
+    readonly status: string
+    readonly startedAt: string
+    readonly durationMs: number
+    readonly error?: ErrorDocument
+  },
   version: string,
 ) {
   return {
@@ -125,7 +137,10 @@ export async function recordFiles(journal: Journal, runId: string, dataset: stri
 
 /** Files whose last entry in the ledger says that they were refused. */
 export async function refusedFiles(journal: Journal, dataset: string): Promise<Map<string, RefusedFile>> {
-  const rows = await journal.read('files', `WHERE dataset = ${quoteText(dataset)} QUALIFY row_number() OVER (PARTITION BY path ORDER BY recorded_at DESC) = 1`)
+  const rows = await journal.read(
+    'files',
+    `WHERE dataset = ${quoteText(dataset)} QUALIFY row_number() OVER (PARTITION BY path ORDER BY recorded_at DESC) = 1`,
+  )
   return new Map(
     rows
       .filter((row) => row.status === 'refused')
@@ -143,6 +158,9 @@ export async function refusedFiles(journal: Journal, dataset: string): Promise<M
 
 /** Rows that the last step of each dataset that did something accepted. */
 export async function previousRows(journal: Journal): Promise<Map<string, number>> {
-  const rows = await journal.read('steps', "WHERE status = 'ok' QUALIFY row_number() OVER (PARTITION BY dataset ORDER BY started_at DESC) = 1")
+  const rows = await journal.read(
+    'steps',
+    "WHERE status = 'ok' QUALIFY row_number() OVER (PARTITION BY dataset ORDER BY started_at DESC) = 1",
+  )
   return new Map(rows.map((row) => [row.dataset ?? '', Number(row.rows_accepted)]))
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { quoteName, quoteNames, type Session, sqlType } from '../engine/index.js'
 import { failure, QUARANTINE_QUERY_CHANGED } from '../errors/index.js'
-import { heldCondition, type HeldFilter, heldGroups, judge, PROBLEM_FIELDS, quarantinePath } from '../quality/index.js'
+import { type HeldFilter, heldCondition, heldGroups, judge, PROBLEM_FIELDS, quarantinePath } from '../quality/index.js'
 import { type Field, sameType } from '../schema/index.js'
 import { DeltaTable, prepareDelete, type Snapshot } from '../table/index.js'
 import { type Dataset, declaredFields, tableFields } from './dataset.js'
@@ -83,7 +83,15 @@ export async function explainHeld(
       `SELECT ${quoteNames(columns)} FROM (${open.select}) WHERE ${heldCondition({ expectation: group.expectation })} ORDER BY ALL LIMIT ${limit}`,
     )
     const description = dataset.expect.find((one) => one.name === group.expectation)?.description ?? ''
-    examples.push({ dataset: dataset.name, expectation: group.expectation, description, rows: group.rows, columns, withheld, examples: rows })
+    examples.push({
+      dataset: dataset.name,
+      expectation: group.expectation,
+      description,
+      rows: group.rows,
+      columns,
+      withheld,
+      examples: rows,
+    })
   }
   return examples
 }
@@ -93,7 +101,10 @@ function stagedFields(dataset: Dataset, snapshot: Snapshot): Field[] {
   const kept = new Map(snapshot.fields.map((field) => [field.name, field]))
   const declared = [...tableFields(dataset), ...declaredFields(dataset)]
   const wanted = [...new Map([...declared, ...PROBLEM_FIELDS].map((field) => [field.name, field])).values()]
-  return [...wanted.filter((field) => kept.has(field.name)), ...['_source_file', '_source_row'].flatMap((name) => (wanted.some((one) => one.name === name) ? [] : (kept.get(name) ?? [])))]
+  return [
+    ...wanted.filter((field) => kept.has(field.name)),
+    ...['_source_file', '_source_row'].flatMap((name) => (wanted.some((one) => one.name === name) ? [] : (kept.get(name) ?? []))),
+  ]
 }
 
 /** A SELECT of held rows as they were staged. */
@@ -103,7 +114,12 @@ function asStaged(open: Open, fields: readonly Field[], condition: string): stri
 }
 
 /** How many held rows would pass the expectations as they are now; undefined when they cannot be judged as they are. */
-export async function wouldPass(workspace: Workspace, session: Session, dataset: Dataset, state: DatasetState): Promise<number | undefined> {
+export async function wouldPass(
+  workspace: Workspace,
+  session: Session,
+  dataset: Dataset,
+  state: DatasetState,
+): Promise<number | undefined> {
   const open = await openQuarantine(workspace, session, dataset)
   if (open === undefined) return 0
   if (queryChanged(workspace, dataset, state)) return undefined
@@ -147,7 +163,8 @@ export async function replayHeld(step: StepContext, filter: HeldFilter): Promise
   const open = await openQuarantine(workspace, session, dataset)
   const nothing = { dataset: dataset.name, replayed: 0, accepted: 0, stillQuarantined: 0 }
   if (open === undefined || state.note === undefined) return nothing
-  if (queryChanged(workspace, dataset, state) || typesChanged(dataset, open.snapshot)) throw failure(QUARANTINE_QUERY_CHANGED, { dataset: dataset.name })
+  if (queryChanged(workspace, dataset, state) || typesChanged(dataset, open.snapshot))
+    throw failure(QUARANTINE_QUERY_CHANGED, { dataset: dataset.name })
 
   const fields = stagedFields(dataset, open.snapshot)
   await defineReferences(workspace, session, dataset)
@@ -167,7 +184,12 @@ export async function replayHeld(step: StepContext, filter: HeldFilter): Promise
     supersedes: heldCondition(filter),
     judgeRowsOnly: true,
   })
-  return { dataset: dataset.name, replayed: rowsIn, accepted: published.verdict.rowsAccepted, stillQuarantined: published.verdict.rowsQuarantined }
+  return {
+    dataset: dataset.name,
+    replayed: rowsIn,
+    accepted: published.verdict.rowsAccepted,
+    stillQuarantined: published.verdict.rowsQuarantined,
+  }
 }
 
 function typesChanged(dataset: Dataset, snapshot: Snapshot): boolean {

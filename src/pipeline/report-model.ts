@@ -26,7 +26,10 @@ const PAST_RUNS = 30
 
 export async function reportModel(workspace: Workspace, session: Session, { runId, samples, version }: ReportOptions) {
   const journal = await openJournal(workspace.lake, workspace.storage, session)
-  const ended = await journal.read('runs', 'QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY recorded_at DESC) = 1 ORDER BY started_at DESC')
+  const ended = await journal.read(
+    'runs',
+    'QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY recorded_at DESC) = 1 ORDER BY started_at DESC',
+  )
   const run = runId === undefined ? ended[0] : ended.find((one) => one.run_id === runId)
   if (run === undefined) return undefined
   const rows = await journal.read('steps', `WHERE run_id = ${quoteText(run.run_id ?? '')}`)
@@ -125,14 +128,17 @@ function cell(value: unknown): string | null {
   if (value === null || value === undefined) return null
   if (value instanceof Timestamp) return value.toString()
   if (value instanceof Map) return JSON.stringify(Object.fromEntries(value))
-  return typeof value === 'object' ? JSON.stringify(value, (_, one: unknown) => (typeof one === 'bigint' ? one.toString() : one)) : String(value)
+  return typeof value === 'object'
+    ? JSON.stringify(value, (_, one: unknown) => (typeof one === 'bigint' ? one.toString() : one))
+    : String(value)
 }
 
 async function describeDataset(workspace: Workspace, session: Session, dataset: Dataset, synthetic: Set<string>) {
   const state = await readState(workspace.table(dataset, session), sourceOf(dataset) !== undefined)
   const files = [...(state.snapshot?.files.values() ?? [])]
   const reads = readsOf(dataset)
-  if ([...state.ledger.values()].some((file) => file.kind === 'synthetic') || reads.some((read) => synthetic.has(read))) synthetic.add(dataset.name)
+  if ([...state.ledger.values()].some((file) => file.kind === 'synthetic') || reads.some((read) => synthetic.has(read)))
+    synthetic.add(dataset.name)
   const held = DeltaTable.at(quarantinePath(workspace.lake, dataset.name), { storage: workspace.storage, session })
   const heldRows = (await held.exists()) ? rowsOf([...(await held.snapshot()).files.values()]) : 0
   const profile = await keptProfile(await openJournal(workspace.lake, workspace.storage, session), dataset.name)

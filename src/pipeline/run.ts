@@ -9,8 +9,8 @@ import {
   isSluiceError,
   messageOf,
   RUN_CANCELLED,
-  SOURCE_NOT_GIVEN,
   type SluiceError,
+  SOURCE_NOT_GIVEN,
   STEP_BLOCKED,
   UNEXPECTED,
 } from '../errors/index.js'
@@ -21,11 +21,11 @@ import { isDate } from '../schema/index.js'
 import { type Dataset, lineageNode, readsOf } from './dataset.js'
 import { decide } from './decide.js'
 import { readState } from './note.js'
+import { recordProfile } from './profiles.js'
 import { completeHeld, type Published, type StepContext } from './publish.js'
 import { type Interval, intervalColumn, runQuery } from './query-step.js'
 import { type LedgerEntry, previousRows, recordEnd, recordFiles, recordStart, recordSteps, refusedFiles } from './records.js'
 import { defineReferences } from './references.js'
-import { recordProfile } from './profiles.js'
 import type { RunResult, StepResult } from './result.js'
 import { selectDatasets } from './select.js'
 import { requireOneKind, runSource, type SourceResult, sortItems, sourceOf } from './source-step.js'
@@ -99,7 +99,9 @@ export async function run(workspace: Workspace, options: RunOptions = {}): Promi
 
 function errorOf(cancelled: boolean, steps: readonly StepResult[]): Pick<RunResult, 'error'> {
   if (cancelled) return { error: failure(RUN_CANCELLED, {}).toJSON() }
-  const error = steps.find((step) => step.status === 'failed')?.error ?? steps.flatMap((step) => step.files).find((file) => file.error !== undefined)?.error
+  const error =
+    steps.find((step) => step.status === 'failed')?.error ??
+    steps.flatMap((step) => step.files).find((file) => file.error !== undefined)?.error
   return error === undefined ? {} : { error }
 }
 
@@ -116,9 +118,13 @@ function intervalOf({ from, to }: RunOptions, datasets: readonly Dataset[]): Int
   if (from === undefined && to === undefined) return undefined
   const name = datasets.map((one) => one.name).join(', ')
   if (from === undefined || to === undefined) throw failure(INTERVAL_INVALID, { dataset: name, problem: '--from and --to go together' })
-  if (!isDate(from) || !isDate(to) || from >= to) throw failure(INTERVAL_INVALID, { dataset: name, problem: `${from} to ${to} is no range of days` })
+  if (!isDate(from) || !isDate(to) || from >= to)
+    throw failure(INTERVAL_INVALID, { dataset: name, problem: `${from} to ${to} is no range of days` })
   if (!datasets.some((one) => intervalColumn(one) !== undefined && sourceOf(one) === undefined)) {
-    throw failure(INTERVAL_INVALID, { dataset: name, problem: 'none of the selected datasets has a date or timestamp partition and a query' })
+    throw failure(INTERVAL_INVALID, {
+      dataset: name,
+      problem: 'none of the selected datasets has a date or timestamp partition and a query',
+    })
   }
   return { from, to }
 }
@@ -169,7 +175,8 @@ class Runner {
         })
         running.set(one.name, step)
       }
-      if (running.size === 0 && waiting.length > 0) throw new Error(`nothing can run: ${waiting.map((one) => [one.name, [...downstream(nodes, one.name)]])}`)
+      if (running.size === 0 && waiting.length > 0)
+        throw new Error(`nothing can run: ${waiting.map((one) => [one.name, [...downstream(nodes, one.name)]])}`)
       await Promise.race(running.values())
     }
     await this.#recording
@@ -258,7 +265,14 @@ class Runner {
     const chosen = ranged && decision.state.note !== undefined ? interval : undefined
     const done = await runQuery(step, decision, chosen)
     const reasons = chosen === undefined ? decision.reasons : [`interval: ${chosen.from} to ${chosen.to}`]
-    return { ...base, ...published([done]), status: 'ok', mode: chosen === undefined ? decision.mode : 'interval', reasons, rowsRead: done.rowsRead }
+    return {
+      ...base,
+      ...published([done]),
+      status: 'ok',
+      mode: chosen === undefined ? decision.mode : 'interval',
+      reasons,
+      rowsRead: done.rowsRead,
+    }
   }
 
   async #source(step: StepContext, base: StepResult): Promise<StepResult> {
@@ -275,10 +289,16 @@ class Runner {
     const sorting = await sortItems(offer, state, await this.#refusedFiles(dataset), fullRefresh)
     const fresh = sorting.fresh.length + sorting.replaced.length
     const synthetic = offer.kind === 'synthetic' ? ' (synthetic)' : ''
-    const reasons = fullRefresh ? ['full-refresh: asked for'] : fresh > 0 ? [`new-files: ${fresh} of ${offer.items.length}${synthetic}`] : []
+    const reasons = fullRefresh
+      ? ['full-refresh: asked for']
+      : fresh > 0
+        ? [`new-files: ${fresh} of ${offer.items.length}${synthetic}`]
+        : []
     if (fresh > 0) this.#begin()
     const done: SourceResult =
-      fresh > 0 ? await runSource(step, offer, state, sorting, fullRefresh) : { published: [], files: knownFiles(sorting), drift: [], refused: [], kind: offer.kind }
+      fresh > 0
+        ? await runSource(step, offer, state, sorting, fullRefresh)
+        : { published: [], files: knownFiles(sorting), drift: [], refused: [], kind: offer.kind }
     const refused = done.files.filter((file) => file.status === 'refused').length
     this.refused += refused
     await this.#recordFiles(dataset, done)
@@ -302,7 +322,9 @@ class Runner {
   }
 
   async #recordFiles(dataset: Dataset, done: SourceResult): Promise<void> {
-    const taken = done.published.flatMap((one) => one.files.map((file): LedgerEntry => ({ ...file, status: 'taken', version: one.version })))
+    const taken = done.published.flatMap((one) =>
+      one.files.map((file): LedgerEntry => ({ ...file, status: 'taken', version: one.version })),
+    )
     const refused = done.refused.map(
       ({ item, checksum, error }): LedgerEntry => ({
         path: item.path,
@@ -331,9 +353,11 @@ class Runner {
 
   /** One after the other: the journal's tables have one writer. A fact that cannot be kept does not fail the run that made it. */
   #serially(work: (journal: Journal) => Promise<void>): Promise<void> {
-    this.#recording = this.#recording.then(() => work(this.#input.journal)).catch((error: unknown) => {
-      this.#input.options.observer?.onProgress?.('journal', `a record could not be kept: ${messageOf(error)}`)
-    })
+    this.#recording = this.#recording
+      .then(() => work(this.#input.journal))
+      .catch((error: unknown) => {
+        this.#input.options.observer?.onProgress?.('journal', `a record could not be kept: ${messageOf(error)}`)
+      })
     return this.#recording
   }
 }
@@ -378,7 +402,12 @@ function mergedResults(verdicts: readonly Verdict[]): Verdict['results'] {
     for (const one of verdict.results) {
       const other = byName.get(one.name)
       const status = other === undefined || rank[one.status] > rank[other.status] ? one.status : other.status
-      byName.set(one.name, { ...one, status, failed: one.failed + (other?.failed ?? 0), evaluated: one.evaluated + (other?.evaluated ?? 0) })
+      byName.set(one.name, {
+        ...one,
+        status,
+        failed: one.failed + (other?.failed ?? 0),
+        evaluated: one.evaluated + (other?.evaluated ?? 0),
+      })
     }
     return [...byName.values()]
   }, first.results)

@@ -9,7 +9,7 @@ import {
 } from '../errors/index.js'
 import { PROBLEM_FIELDS } from '../quality/index.js'
 import { sameType, typeText } from '../schema/index.js'
-import { type FileDrift, type Intake, isSource, type Item, type Offer, SOURCE_FILE } from '../sources/index.js'
+import { type FileDrift, type Intake, type Item, isSource, type Offer, SOURCE_FILE } from '../sources/index.js'
 import { type Dataset, tableFields } from './dataset.js'
 import type { DatasetState, LedgerFile } from './note.js'
 import { type Batch, type Placement, type Published, publish, type StepContext } from './publish.js'
@@ -80,7 +80,13 @@ export function requireOneKind(dataset: Dataset, offer: Offer, state: DatasetSta
 }
 
 /** Fills a dataset from its source. A file that cannot be read is refused by itself; the others go on. */
-export async function runSource(step: StepContext, offer: Offer, state: DatasetState, sorting: Sorting, fullRefresh: boolean): Promise<SourceResult> {
+export async function runSource(
+  step: StepContext,
+  offer: Offer,
+  state: DatasetState,
+  sorting: Sorting,
+  fullRefresh: boolean,
+): Promise<SourceResult> {
   const { dataset } = step
   requireSameTypes(step, state)
   const whole = fullRefresh || dataset.write.kind === 'overwrite'
@@ -99,9 +105,22 @@ export async function runSource(step: StepContext, offer: Offer, state: DatasetS
     if (done === undefined) continue
     published.push(done)
     const rows = new Map(done.files.map((file) => [file.path, file.rows]))
-    taken.push(...intake.taken.map(({ item, note }): FileResult => ({ path: item.path, status: 'taken', rows: rows.get(item.path) ?? 0, ...(note === undefined ? {} : { note }) })))
+    taken.push(
+      ...intake.taken.map(
+        ({ item, note }): FileResult => ({
+          path: item.path,
+          status: 'taken',
+          rows: rows.get(item.path) ?? 0,
+          ...(note === undefined ? {} : { note }),
+        }),
+      ),
+    )
     const table = step.workspace.table(dataset, step.session)
-    current = { ...current, snapshot: await table.snapshot(), note: { ...(current.note ?? emptyNote(step)), batch: (current.note?.batch ?? 0) + 1 } }
+    current = {
+      ...current,
+      snapshot: await table.snapshot(),
+      note: { ...(current.note ?? emptyNote(step)), batch: (current.note?.batch ?? 0) + 1 },
+    }
   }
   const takenPaths = new Set(taken.map((file) => file.path))
   return {
@@ -111,14 +130,27 @@ export async function runSource(step: StepContext, offer: Offer, state: DatasetS
     kind: offer.kind,
     files: [
       ...taken,
-      ...sorting.known.filter(({ item }) => !takenPaths.has(item.path)).map(({ item, rows }): FileResult => ({ path: item.path, status: 'known', rows })),
+      ...sorting.known
+        .filter(({ item }) => !takenPaths.has(item.path))
+        .map(({ item, rows }): FileResult => ({ path: item.path, status: 'known', rows })),
       ...[...sorting.refused, ...refused].map(({ item, error }): FileResult => ({ path: item.path, status: 'refused', rows: 0, error })),
     ],
   }
 }
 
 function emptyNote({ dataset, runId }: StepContext) {
-  return { sluice: 1, dataset: dataset.name, runId, batch: 0, mode: 'incremental', definition: '', expectations: '', consumed: {}, rowsIn: 0, rowsAccepted: 0 } as const
+  return {
+    sluice: 1,
+    dataset: dataset.name,
+    runId,
+    batch: 0,
+    mode: 'incremental',
+    definition: '',
+    expectations: '',
+    consumed: {},
+    rowsIn: 0,
+    rowsAccepted: 0,
+  } as const
 }
 
 function grouped(items: readonly Item[]): Item[][] {

@@ -60,7 +60,9 @@ interface Refinements<Names extends string, Actions extends Action> {
 }
 
 /** An expectation that can still be refined: each call gives a new one. */
-export interface Refinable<Names extends string, Actions extends Action> extends Omit<Expectation<Names>, 'mostly' | 'severity'>, Refinements<Names, Actions> {}
+export interface Refinable<Names extends string, Actions extends Action>
+  extends Omit<Expectation<Names>, 'mostly' | 'severity'>,
+    Refinements<Names, Actions> {}
 
 export type RowExpectation<Names extends string = string> = Refinable<Names, Action>
 /** About all rows together, so there is no row to quarantine. */

@@ -78,13 +78,16 @@ export async function judge(input: GateInput): Promise<Verdict> {
   const held = holding.length === 0 ? 'false' : holding.map((one) => one.failing).join(' OR ')
   const tables = input.expectations.flatMap((one) => (one.rule.scope === 'table' ? [{ one, rule: one.rule }] : []))
 
-  const counts = rows.map((one, index) => (one.failing === 'false' ? `0 AS f${index}` : `count(*) FILTER (WHERE ${one.failing}) AS f${index}`))
+  const counts = rows.map((one, index) =>
+    one.failing === 'false' ? `0 AS f${index}` : `count(*) FILTER (WHERE ${one.failing}) AS f${index}`,
+  )
   const measures = tables.map(({ rule }, index) => `CAST(${renderSql(rule.measure, input.context).text} AS DOUBLE) AS m${index}`)
   const select = ['count(*) AS n', `count(*) FILTER (WHERE ${held}) AS held`, ...counts]
   const [counted] = await session.rows(`SELECT ${select.join(', ')} FROM ${staged} AS s`)
   const rowsIn = Number(counted?.['n'] ?? 0)
   const rowsQuarantined = Number(counted?.['held'] ?? 0)
-  const [measured] = measures.length === 0 ? [] : await session.rows(`SELECT ${measures.join(', ')} FROM ${staged} AS s WHERE NOT (${held})`)
+  const [measured] =
+    measures.length === 0 ? [] : await session.rows(`SELECT ${measures.join(', ')} FROM ${staged} AS s WHERE NOT (${held})`)
 
   const results = [
     ...rows.map(({ expectation }, index) => rowResult(expectation, Number(counted?.[`f${index}`] ?? 0), rowsIn)),
@@ -135,7 +138,9 @@ async function repeatedSql({ session, staged, beside }: GateInput, columns: read
   // Eight bytes a row prove, when none repeats, that no key does.
   const [counts] = await session.rows(`SELECT count(*) AS n, count(DISTINCT hash(${names})) AS hashes FROM ${all} WHERE ${present}`)
   if (counts?.['n'] === counts?.['hashes']) return 'false'
-  await session.execute(`CREATE OR REPLACE TEMP TABLE ${relation} AS SELECT ${names} FROM ${all} WHERE ${present} GROUP BY ALL HAVING count(*) > 1`)
+  await session.execute(
+    `CREATE OR REPLACE TEMP TABLE ${relation} AS SELECT ${names} FROM ${all} WHERE ${present} GROUP BY ALL HAVING count(*) > 1`,
+  )
   return existsIn(relation, columns, columns, session)
 }
 
@@ -153,7 +158,8 @@ async function danglingSql(
 async function existsIn(relation: string, columns: readonly string[], staged: readonly string[], session: Session): Promise<string> {
   const [found] = await session.rows(`SELECT count(*) AS n FROM ${relation}`)
   if (Number(found?.['n'] ?? 0) === 0) return 'false'
-  if (columns.length === 1) return `(coalesce(s.${quoteName(staged[0] ?? '')} IN (SELECT ${quoteName(columns[0] ?? '')} FROM ${relation}), false))`
+  if (columns.length === 1)
+    return `(coalesce(s.${quoteName(staged[0] ?? '')} IN (SELECT ${quoteName(columns[0] ?? '')} FROM ${relation}), false))`
   return `(coalesce((${quoteNames(staged, 's.')}) IN (SELECT (${quoteNames(columns)}) FROM ${relation}), false))`
 }
 
@@ -171,7 +177,13 @@ function rowStatus(one: Judged['expectation'], failed: number, below: boolean): 
 }
 
 function tableResult(one: Expectation, passed: boolean, measured: number | null): ExpectationResult {
-  return { ...named(one), status: passed ? 'pass' : one.action === 'fail' ? 'fail' : 'warn', failed: passed ? 0 : 1, evaluated: 1, measured }
+  return {
+    ...named(one),
+    status: passed ? 'pass' : one.action === 'fail' ? 'fail' : 'warn',
+    failed: passed ? 0 : 1,
+    evaluated: 1,
+    measured,
+  }
 }
 
 function named(one: Judged['expectation']): Pick<ExpectationResult, 'name' | 'description' | 'action' | 'severity' | 'tags'> {

@@ -43,7 +43,8 @@ export async function profile(session: Session, relation: string, fields: readon
     const [min, max] = [Number(at(`min${index}`)), Number(at(`max${index}`))]
     return isNumber(field.type) && at(`min${index}`) !== null && Number.isFinite(max - min) && max > min ? [{ field, index, min, max }] : []
   })
-  const histograms = numeric.length === 0 ? undefined : await session.rows(`SELECT ${numeric.map(histogramSql).join(', ')} FROM ${relation}`)
+  const histograms =
+    numeric.length === 0 ? undefined : await session.rows(`SELECT ${numeric.map(histogramSql).join(', ')} FROM ${relation}`)
   return {
     rows: Number(at('n') ?? 0),
     columns: fields.map((field, index) => ({

@@ -49,7 +49,9 @@ export function heldRows(quarantined: string, fields: readonly Field[], { runId,
     [BATCH]: String(batch),
     [HELD_AT]: `TIMESTAMPTZ ${quoteText(heldAt.toISOString())}`,
   }
-  const select = fields.map((field) => own[field.name] ?? quoteName(field.name)).map((sql, index) => `${sql} AS ${quoteName(fields[index]?.name ?? '')}`)
+  const select = fields
+    .map((field) => own[field.name] ?? quoteName(field.name))
+    .map((sql, index) => `${sql} AS ${quoteName(fields[index]?.name ?? '')}`)
   return `SELECT ${select.join(', ')} FROM (SELECT * FROM (${quarantined})) `
 }
 

@@ -29,7 +29,9 @@ export function convert(value: string, from: DataType | undefined, to: DataType)
   const cast = `CAST(${value} AS ${sqlType(to)})`
   if (from !== undefined && widens(from, to)) return cast
   const exact = exactSql(value, from, to)
-  return exact === undefined ? cast : `CASE WHEN ${value} IS NULL THEN NULL WHEN ${exact} THEN ${cast} ELSE CAST(error('not a whole number') AS ${sqlType(to)}) END`
+  return exact === undefined
+    ? cast
+    : `CASE WHEN ${value} IS NULL THEN NULL WHEN ${exact} THEN ${cast} ELSE CAST(error('not a whole number') AS ${sqlType(to)}) END`
 }
 
 export interface ReadColumns {

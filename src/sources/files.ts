@@ -7,12 +7,12 @@ import {
   failure,
   isSluiceError,
   messageOf,
+  type SluiceError,
   SOURCE_DRIFT_REFUSED,
   SOURCE_FILE_EMPTY,
   SOURCE_FILE_UNREADABLE,
   SOURCE_FORMAT_UNKNOWN,
   SOURCE_NOT_FOUND,
-  type SluiceError,
 } from '../errors/index.js'
 import {
   type ArrivedColumn,
@@ -115,7 +115,13 @@ async function fileItem(location: string, projectFolder: string): Promise<FileIt
   const found = await stat(location)
   const inside = relative(projectFolder, location)
   const path = inside.startsWith('..') || isAbsolute(inside) ? location : inside
-  return { location, path: path.split('\\').join('/'), bytes: found.size, modifiedAt: Math.floor(found.mtimeMs), checksum: () => checksumOf(location) }
+  return {
+    location,
+    path: path.split('\\').join('/'),
+    bytes: found.size,
+    modifiedAt: Math.floor(found.mtimeMs),
+    checksum: () => checksumOf(location),
+  }
 }
 
 async function readFiles(items: readonly FileItem[], request: ReadRequest, options: FilesOptions): Promise<Intake> {
@@ -267,7 +273,13 @@ async function prepareCsv(item: FileItem, request: ReadRequest, options: FilesOp
   const held = settled.read.problem !== undefined
   if (seen.hasNul || !seen.validUtf8 || mixed || loneReturns || request.careful) {
     const note = mixed ? 'mixes Windows and Unix line endings; read line by line' : undefined
-    return { ...(await rescuedCsv(item, request.session, names, delimiter)), ...settled, item, messy: !mixed || request.careful || held, ...(note === undefined ? {} : { note }) }
+    return {
+      ...(await rescuedCsv(item, request.session, names, delimiter)),
+      ...settled,
+      item,
+      messy: !mixed || request.careful || held,
+      ...(note === undefined ? {} : { note }),
+    }
   }
   const ending = seen.windowsEndings > 0 ? '\\r\\n' : '\\n'
   const columns = names.map((name) => `${quoteText(name)}: 'VARCHAR'`).join(', ')
@@ -294,7 +306,12 @@ async function prepareOpaqueCsv(item: FileItem, request: ReadRequest, options: F
   return { ...settled, item, from, rowNumber: 'row_number() OVER ()', messy: request.careful || settled.read.problem !== undefined }
 }
 
-async function rescuedCsv(item: FileItem, session: Session, names: readonly string[], delimiter: string): Promise<Pick<Prepared, 'from' | 'rowNumber' | 'rejected'>> {
+async function rescuedCsv(
+  item: FileItem,
+  session: Session,
+  names: readonly string[],
+  delimiter: string,
+): Promise<Pick<Prepared, 'from' | 'rowNumber' | 'rejected'>> {
   const base = join(session.scratch, `rescued-${randomUUID()}`)
   const { bad } = await rescueCsv(openText(item.location), names.length, delimiter, { good: `${base}.csv`, bad: `${base}.jsonl` })
   const columns = ['_row', ...names].map((name) => `${quoteText(name)}: '${name === '_row' ? 'BIGINT' : 'VARCHAR'}'`).join(', ')
@@ -316,10 +333,12 @@ function mostOf(header: string): string {
 
 function headerNames(item: FileItem, header: string, delimiter: string): string[] {
   const fields = splitRecord(header, delimiter)
-  if (!Array.isArray(fields)) throw failure(SOURCE_FILE_UNREADABLE, { path: item.path, problem: 'its header has a quote that is never closed' })
+  if (!Array.isArray(fields))
+    throw failure(SOURCE_FILE_UNREADABLE, { path: item.path, problem: 'its header has a quote that is never closed' })
   const names = fields.map((name, index) => name?.trim() || `column_${index + 1}`)
   const twice = names.find((name, index) => names.findIndex((other) => other.toLowerCase() === name.toLowerCase()) < index)
-  if (twice !== undefined) throw failure(SOURCE_FILE_UNREADABLE, { path: item.path, problem: `its header names the column "${twice}" twice` })
+  if (twice !== undefined)
+    throw failure(SOURCE_FILE_UNREADABLE, { path: item.path, problem: `its header names the column "${twice}" twice` })
   return names
 }
 
@@ -336,7 +355,12 @@ async function prepareJsonLines(item: FileItem, request: ReadRequest, options: F
   const base = join(session.scratch, `rescued-${randomUUID()}`)
   const { good, bad } = await rescueJsonLines(openText(item.location), { good: `${base}.jsonl`, bad: `${base}.bad.jsonl` })
   if (good + bad === 0 && options.empty !== 'take') refuseEmpty(item, 'has no rows')
-  const keys = good === 0 ? [] : await session.rows(`SELECT DISTINCT unnest(json_keys(v)) AS k FROM read_ndjson(${quotePath(`${base}.jsonl`)}, columns = {r: 'BIGINT', v: 'JSON'})`)
+  const keys =
+    good === 0
+      ? []
+      : await session.rows(
+          `SELECT DISTINCT unnest(json_keys(v)) AS k FROM read_ndjson(${quotePath(`${base}.jsonl`)}, columns = {r: 'BIGINT', v: 'JSON'})`,
+        )
   const names = keys.map((row) => String(row['k']))
   const values = names.map((name) => `json_extract_string(v, ${quoteText(`$."${name.replaceAll('"', '\\"')}"`)}) AS ${quoteName(name)}`)
   const settled = settle(
@@ -361,5 +385,11 @@ async function prepareParquet(item: FileItem, request: ReadRequest, options: Fil
   const [counted] = await request.session.rows(`SELECT count(*) AS n FROM ${reader}`)
   if (Number(counted?.['n']) === 0 && options.empty !== 'take') refuseEmpty(item, 'has no rows')
   const settled = settle(item, request, arrived, options)
-  return { ...settled, item, from: `FROM ${reader}`, rowNumber: 'file_row_number + 1', messy: request.careful || settled.read.problem !== undefined }
+  return {
+    ...settled,
+    item,
+    from: `FROM ${reader}`,
+    rowNumber: 'file_row_number + 1',
+    messy: request.careful || settled.read.problem !== undefined,
+  }
 }

@@ -25,10 +25,12 @@ export function generator(options: GeneratorOptions): Source {
     [SOURCE]: true,
     variables: numbers,
     given: (values) => numbers.every((one) => givenValue(one, values) !== undefined),
-    describe: (values) => `generator ${options.name}, ${resolve(options.rows, values).toLocaleString('en-US')} rows, seed ${resolve(options.seed, values)} (synthetic)`,
+    describe: (values) =>
+      `generator ${options.name}, ${resolve(options.rows, values).toLocaleString('en-US')} rows, seed ${resolve(options.seed, values)} (synthetic)`,
     async offer({ values }) {
       const [rows, seed] = [resolve(options.rows, values), resolve(options.seed, values)]
-      if (!Number.isInteger(rows) || rows < 0) throw failure(SOURCE_FILE_UNREADABLE, { path: options.name, problem: `${rows} is no number of rows` })
+      if (!Number.isInteger(rows) || rows < 0)
+        throw failure(SOURCE_FILE_UNREADABLE, { path: options.name, problem: `${rows} is no number of rows` })
       const path = `synthetic/${options.name}?seed=${seed}&rows=${rows}`
       const item: Item = { path, bytes: 0, modifiedAt: 0, checksum: async () => createHash('sha256').update(path).digest('hex') }
       return {

@@ -1,5 +1,5 @@
-export { type DownloadOptions, download } from './http.js'
 export { type FileFormat, type FilesOptions, files } from './files.js'
 export { firstGiven } from './first-given.js'
 export { type GeneratorOptions, generator } from './generator.js'
+export { type DownloadOptions, download } from './http.js'
 export * from './source.js'

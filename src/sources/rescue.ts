@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { createWriteStream, type WriteStream } from 'node:fs'
 import { once } from 'node:events'
+import { createWriteStream, type WriteStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 
 /**
@@ -49,7 +49,9 @@ function withoutReturn(line: Buffer): Buffer {
 /** What a bad line is kept as: its text, in which bytes that are no UTF-8 are shown as `\xFF` and NUL as `\x00`. */
 function readable(line: Buffer): string {
   if (isUtf8(line) && !line.includes(0)) return line.toString('utf8')
-  return [...line].map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`)).join('')
+  return [...line]
+    .map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`))
+    .join('')
 }
 
 /** The longest quoted value that may run over lines, in lines; a quote left open would otherwise swallow the file. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { failure, messageOf, STORAGE_DENIED, STORAGE_FAILED, STORAGE_FULL, type SluiceError } from '../errors/index.js'
+import { failure, messageOf, type SluiceError, STORAGE_DENIED, STORAGE_FAILED, STORAGE_FULL } from '../errors/index.js'
 import type { Storage, StoredFile } from './storage.js'
 
 /** The file system of this machine. A new file becomes visible by link or rename, whole, after its bytes are on the disk. */

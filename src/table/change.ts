@@ -3,7 +3,7 @@ import { quoteName, type Session, sqlType, type WrittenFile } from '../engine/in
 import { failure, TABLE_SCHEMA_MISMATCH } from '../errors/index.js'
 import type { Field } from '../schema/index.js'
 import { type AddFile, encodePath, type Metadata, type Protocol, type RemoveFile } from './log/actions.js'
-import { scanFile, type Snapshot } from './snapshot.js'
+import { type Snapshot, scanFile } from './snapshot.js'
 import { formatStatistics } from './statistics.js'
 
 /**
@@ -57,7 +57,13 @@ export function addFiles(target: WriteTarget, files: readonly WrittenFile[]): Wr
     adds: files.map((file) => ({
       path: encodePath(file.path.slice(target.path.length + 1)),
       partitionValues: Object.fromEntries(
-        target.partitionColumns.map((name) => [name, partitionValue(file.partition[name] ?? null, target.fields.find((field) => field.name === name))]),
+        target.partitionColumns.map((name) => [
+          name,
+          partitionValue(
+            file.partition[name] ?? null,
+            target.fields.find((field) => field.name === name),
+          ),
+        ]),
       ),
       size: file.bytes,
       modificationTime,
@@ -82,7 +88,10 @@ function requireNoNulls(target: WriteTarget, files: readonly WrittenFile[]): voi
     const nulls = sum(files.map((file) => file.statistics.find((one) => one.path.length === 1 && one.path[0] === field.name)?.nulls ?? 0))
     const inPartition = files.some((file) => field.name in file.partition && file.partition[field.name] === null)
     if (nulls > 0 || inPartition) {
-      throw failure(TABLE_SCHEMA_MISMATCH, { path: target.path, problem: `the column "${field.name}" may not be null${nulls > 0 ? `, and is in ${nulls} rows` : ''}` })
+      throw failure(TABLE_SCHEMA_MISMATCH, {
+        path: target.path,
+        problem: `the column "${field.name}" may not be null${nulls > 0 ? `, and is in ${nulls} rows` : ''}`,
+      })
     }
   }
 }

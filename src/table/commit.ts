@@ -49,7 +49,10 @@ export async function commitChange(
     if (await log.write(version, actionsOf(change, readVersion, options))) return { version, applied: true }
     const winner = await log.read(version)
     if (winner === undefined) continue
-    if (options.txn !== undefined && winner.some(({ txn }) => txn?.appId === options.txn?.appId && (txn?.version ?? -1) >= (options.txn?.version ?? 0))) {
+    if (
+      options.txn !== undefined &&
+      winner.some(({ txn }) => txn?.appId === options.txn?.appId && (txn?.version ?? -1) >= (options.txn?.version ?? 0))
+    ) {
       return { version, applied: false }
     }
     const problem = conflict(change, winner, options)

@@ -295,6 +295,8 @@ function checkpointActions(snapshot: Snapshot): Action[] {
     { metaData: snapshot.metadata },
     ...[...snapshot.transactions.values()].map((txn) => ({ txn })),
     ...[...snapshot.files.values()].map((add) => ({ add: { ...add, dataChange: false } })),
-    ...[...snapshot.tombstones.values()].filter((remove) => remove.deletionTimestamp > forgotten).map((remove) => ({ remove: { ...remove, dataChange: false } })),
+    ...[...snapshot.tombstones.values()]
+      .filter((remove) => remove.deletionTimestamp > forgotten)
+      .map((remove) => ({ remove: { ...remove, dataChange: false } })),
   ]
 }

@@ -68,7 +68,8 @@ function impliedFeatures({ configuration, schemaString }: Metadata): string[] {
 export function requireColumnNames(fields: readonly Field[]): void {
   const seen = new Set<string>()
   for (const { name } of fields) {
-    if (name === '' || /[ ,;{}()\n\t=]/.test(name) || seen.has(name.toLowerCase())) throw failure(TABLE_COLUMN_NAME_INVALID, { column: name })
+    if (name === '' || /[ ,;{}()\n\t=]/.test(name) || seen.has(name.toLowerCase()))
+      throw failure(TABLE_COLUMN_NAME_INVALID, { column: name })
     seen.add(name.toLowerCase())
   }
 }

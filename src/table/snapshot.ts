@@ -44,7 +44,8 @@ export async function readSnapshot(path: string, log: DeltaLog, session: () => P
     apply(state, actions)
   }
   const { protocol, metadata } = state
-  if (protocol === undefined || metadata === undefined) throw failure(TABLE_LOG_CORRUPT, { path, problem: 'it has no protocol or no metadata' })
+  if (protocol === undefined || metadata === undefined)
+    throw failure(TABLE_LOG_CORRUPT, { path, problem: 'it has no protocol or no metadata' })
   requireReadable(path, protocol, metadata)
   return {
     path,
@@ -104,7 +105,10 @@ export function filesWithin(snapshot: Snapshot, ranges: Readonly<Record<string, 
       if (!(column in add.partitionValues)) return mayHold(statistics, column, type, range)
       const value = add.partitionValues[column] ?? null
       if (value === null) return range.nulls
-      return mayHold({ min: { [column]: value }, max: { [column]: value }, nulls: { [column]: 0 } }, column, type, { ...range, nulls: false })
+      return mayHold({ min: { [column]: value }, max: { [column]: value }, nulls: { [column]: 0 } }, column, type, {
+        ...range,
+        nulls: false,
+      })
     })
   })
 }

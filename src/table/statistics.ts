@@ -157,7 +157,11 @@ function comparable(value: unknown, type: DataType): number | string | undefined
       return String(value).slice(0, 10)
     case 'timestamp':
     case 'timestamp_ntz': {
-      const millis = Date.parse(`${String(value).replace(' ', 'T').replace(/(\+00(:00)?|Z)$/, '')}Z`)
+      const millis = Date.parse(
+        `${String(value)
+          .replace(' ', 'T')
+          .replace(/(\+00(:00)?|Z)$/, '')}Z`,
+      )
       return Number.isNaN(millis) ? undefined : millis
     }
     case 'string': {

@@ -21,7 +21,9 @@ export function storageConformance({ describe, it, equal, open }: StorageConform
     })
     it('lets exactly one of many put a file that is absent', async () => {
       const { storage, folder } = await open()
-      const won = await Promise.all(Array.from({ length: 20 }, (_, index) => storage.putIfAbsent(`${folder}/a`, encodeText(`writer ${index}`))))
+      const won = await Promise.all(
+        Array.from({ length: 20 }, (_, index) => storage.putIfAbsent(`${folder}/a`, encodeText(`writer ${index}`))),
+      )
       equal(won.filter((one) => one).length, 1)
       equal(decodeText((await storage.read(`${folder}/a`)) ?? new Uint8Array()), `writer ${won.indexOf(true)}`)
     })

@@ -1,5 +1,5 @@
-import { check as checkProject, problemsOf, type Workspace } from '../../pipeline/index.js'
 import type { SluiceError } from '../../errors/index.js'
+import { check as checkProject, problemsOf, type Workspace } from '../../pipeline/index.js'
 import { type Command, PROJECT_OPTIONS } from '../command.js'
 import { problemText } from '../problem.js'
 
@@ -21,7 +21,11 @@ export const check: Command = {
       await workspace?.close()
     }
     if (invocation.output.json) {
-      invocation.output.document({ ok: problems.length === 0, datasets: workspace?.project.datasets.length ?? 0, problems: problems.map((problem) => problem.toJSON()) })
+      invocation.output.document({
+        ok: problems.length === 0,
+        datasets: workspace?.project.datasets.length ?? 0,
+        problems: problems.map((problem) => problem.toJSON()),
+      })
     } else if (problems.length === 0) {
       invocation.output.print(`${workspace?.project.datasets.length ?? 0} datasets; nothing is wrong with them.`)
     } else for (const problem of problems) invocation.output.print(problemText(problem, invocation.output.style))

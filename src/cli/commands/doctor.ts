@@ -1,6 +1,5 @@
 import { mkdtemp, rm, statfs } from 'node:fs/promises'
-import { availableParallelism, freemem, totalmem } from 'node:os'
-import { tmpdir } from 'node:os'
+import { availableParallelism, freemem, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { duckdb } from '../../engine/index.js'
 import { isSluiceError, messageOf } from '../../errors/index.js'
@@ -27,16 +26,24 @@ export const doctor: Command = {
     const findings = [node(), ...(await engine()), await storage(), ...(await project(invocation))]
     const ok = findings.every((finding) => finding.ok)
     if (invocation.output.json) invocation.output.document({ ok, sluiceVersion: version(), checks: findings })
-    else for (const { name, ok: good, found, hint } of findings) {
-      invocation.output.print(`${good ? invocation.output.style('green', 'ok ') : invocation.output.style('red', 'no ')}  ${name}: ${found}${good || hint === undefined ? '' : `\n      ${hint}`}`)
-    }
+    else
+      for (const { name, ok: good, found, hint } of findings) {
+        invocation.output.print(
+          `${good ? invocation.output.style('green', 'ok ') : invocation.output.style('red', 'no ')}  ${name}: ${found}${good || hint === undefined ? '' : `\n      ${hint}`}`,
+        )
+      }
     return ok ? 0 : 2
   },
 }
 
 function node(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-  return { name: 'node', ok: major > 20 || (major === 20 && minor >= 19), found: process.versions.node, hint: 'Sluice needs Node 20.19 or newer.' }
+  return {
+    name: 'node',
+    ok: major > 20 || (major === 20 && minor >= 19),
+    found: process.versions.node,
+    hint: 'Sluice needs Node 20.19 or newer.',
+  }
 }
 
 async function engine(): Promise<Finding[]> {
@@ -47,8 +54,17 @@ async function engine(): Promise<Finding[]> {
     const [row] = await session.rows("SELECT version() AS v, (timestamp '2018-01-01' AT TIME ZONE 'America/New_York')::VARCHAR AS zone")
     await session.close()
     return [
-      { name: 'duckdb', ok: true, found: `${row?.['v']}, ${availableParallelism()} threads, ${bytes(freemem())} of ${bytes(totalmem())} memory free` },
-      { name: 'time zones', ok: row?.['zone'] === '2018-01-01 05:00:00+00', found: String(row?.['zone']), hint: "DuckDB's icu extension is missing." },
+      {
+        name: 'duckdb',
+        ok: true,
+        found: `${row?.['v']}, ${availableParallelism()} threads, ${bytes(freemem())} of ${bytes(totalmem())} memory free`,
+      },
+      {
+        name: 'time zones',
+        ok: row?.['zone'] === '2018-01-01 05:00:00+00',
+        found: String(row?.['zone']),
+        hint: "DuckDB's icu extension is missing.",
+      },
     ]
   } catch (error) {
     return [{ name: 'duckdb', ok: false, found: messageOf(error), hint: 'Run `npm ci` again: its native part for this system is missing.' }]
@@ -63,7 +79,12 @@ async function storage(): Promise<Finding> {
     const local = localStorage()
     const won = await Promise.all([1, 2, 3, 4].map((writer) => local.putIfAbsent(join(folder, 'probe'), encodeText(String(writer)))))
     const ok = won.filter((one) => one).length === 1
-    return { name: 'put-if-absent', ok, found: ok ? 'one of four racing writers won' : 'several racing writers won', hint: 'This file system cannot keep two writers apart.' }
+    return {
+      name: 'put-if-absent',
+      ok,
+      found: ok ? 'one of four racing writers won' : 'several racing writers won',
+      hint: 'This file system cannot keep two writers apart.',
+    }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -76,15 +97,26 @@ async function project(invocation: Invocation): Promise<Finding[]> {
       const problems = await checkProject(workspace)
       const free = await statfs(workspace.project.folder).then((found) => found.bavail * found.bsize)
       return [
-        { name: 'project', ok: problems.length === 0, found: `${workspace.project.config.name}, ${workspace.project.datasets.length} datasets, ${problems.length} problems`, hint: '`sluice check` names them.' },
-        { name: 'lake', ok: await writable(workspace.lake), found: workspace.lake, hint: 'It cannot be written; choose another with --lake PATH.' },
+        {
+          name: 'project',
+          ok: problems.length === 0,
+          found: `${workspace.project.config.name}, ${workspace.project.datasets.length} datasets, ${problems.length} problems`,
+          hint: '`sluice check` names them.',
+        },
+        {
+          name: 'lake',
+          ok: await writable(workspace.lake),
+          found: workspace.lake,
+          hint: 'It cannot be written; choose another with --lake PATH.',
+        },
         { name: 'disk', ok: free > 1e9, found: `${bytes(free)} free`, hint: 'Less than 1 GB is free.' },
       ]
     } finally {
       await workspace.close()
     }
   } catch (error) {
-    if (isSluiceError(error) && error.code === 'PROJECT_NOT_FOUND' && invocation.text('project') === undefined) return [{ name: 'project', ok: true, found: 'none here' }]
+    if (isSluiceError(error) && error.code === 'PROJECT_NOT_FOUND' && invocation.text('project') === undefined)
+      return [{ name: 'project', ok: true, found: 'none here' }]
     return [{ name: 'project', ok: false, found: messageOf(error), hint: isSluiceError(error) ? error.hint : '`sluice check` says more.' }]
   }
 }

@@ -16,7 +16,8 @@ export const init: Command = {
   options: { template: { type: 'string', value: TEMPLATES.join('|'), help: 'what to start from (default: empty)' } },
   async run(invocation) {
     const template = invocation.text('template') ?? 'empty'
-    if (!TEMPLATES.includes(template)) throw failure(USAGE_WRONG, { command: 'init', problem: `--template takes ${TEMPLATES.join(' or ')}; "${template}" is neither.` })
+    if (!TEMPLATES.includes(template))
+      throw failure(USAGE_WRONG, { command: 'init', problem: `--template takes ${TEMPLATES.join(' or ')}; "${template}" is neither.` })
     const folder = resolve(invocation.positionals[0] ?? '.')
     if (existsSync(folder) && readdirSync(folder).some((name) => name !== '.git')) throw failure(USAGE_FOLDER_NOT_EMPTY, { folder })
     mkdirSync(folder, { recursive: true })
@@ -37,7 +38,10 @@ function writeProject(folder: string, files: Readonly<Record<string, string>>): 
 }
 
 function projectPackage(folder: string): string {
-  const name = basename(folder).toLowerCase().replaceAll(/[^a-z0-9-]/g, '-') || 'lake'
+  const name =
+    basename(folder)
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9-]/g, '-') || 'lake'
   return `${JSON.stringify({ name, private: true, type: 'module', scripts: { run: 'sluice run' }, dependencies: { sluice: `^${version()}` } }, null, 2)}\n`
 }
 
@@ -45,7 +49,8 @@ const IGNORED = 'node_modules/\nlake/\ntarget/\n.sluice/\n'
 
 function copyExample(folder: string): void {
   const example = fileURLToPath(new URL('../../../examples/nyc-taxi', import.meta.url))
-  if (!existsSync(join(example, 'sluice.config.ts'))) throw failure(USAGE_WRONG, { command: 'init', problem: 'The nyc-taxi example is not part of this installation.' })
+  if (!existsSync(join(example, 'sluice.config.ts')))
+    throw failure(USAGE_WRONG, { command: 'init', problem: 'The nyc-taxi example is not part of this installation.' })
   cpSync(example, folder, { recursive: true, filter: (path) => !LEFT_OUT.includes(basename(path)) })
   writeProject(folder, { 'package.json': projectPackage(folder), '.gitignore': IGNORED })
 }
@@ -55,7 +60,8 @@ function writeEmpty(folder: string): void {
     'package.json': projectPackage(folder),
     '.gitignore': IGNORED,
     'sluice.config.ts': `import { defineProject } from 'sluice'\n\nexport default defineProject({\n  name: '${basename(folder)}',\n  lake: './lake',\n})\n`,
-    'variables.ts': "import { variable, variables } from 'sluice'\n\nexport const vars = variables({\n  input: variable.path({ default: 'landing/*.csv', description: 'Where orders arrive.' }),\n})\n",
+    'variables.ts':
+      "import { variable, variables } from 'sluice'\n\nexport const vars = variables({\n  input: variable.path({ default: 'landing/*.csv', description: 'Where orders arrive.' }),\n})\n",
     'landing/orders.csv': 'order_id,ordered_on,amount\n1,2026-01-01,12.50\n2,2026-01-01,-3.00\n3,2026-01-02,7.25\n',
     'datasets/bronze/raw-orders.ts': `import { append, column, dataset, files } from 'sluice'
 import { vars } from '../../variables.js'

@@ -1,6 +1,6 @@
-import { lineageMermaid, lineageText, downstream, upstream } from '../../lineage/index.js'
-import { lineageNode, selectDatasets, sourceOf } from '../../pipeline/index.js'
 import { failure, USAGE_WRONG } from '../../errors/index.js'
+import { downstream, lineageMermaid, lineageText, upstream } from '../../lineage/index.js'
+import { lineageNode, selectDatasets, sourceOf } from '../../pipeline/index.js'
 import { type Command, PROJECT_OPTIONS } from '../command.js'
 
 export const lineage: Command = {
@@ -11,7 +11,8 @@ export const lineage: Command = {
   options: { ...PROJECT_OPTIONS, format: { type: 'string', value: 'text|mermaid', help: 'default: text' } },
   async run(invocation) {
     const format = invocation.text('format') ?? 'text'
-    if (format !== 'text' && format !== 'mermaid') throw failure(USAGE_WRONG, { command: 'lineage', problem: `--format takes text or mermaid; "${format}" is neither.` })
+    if (format !== 'text' && format !== 'mermaid')
+      throw failure(USAGE_WRONG, { command: 'lineage', problem: `--format takes text or mermaid; "${format}" is neither.` })
     const workspace = await invocation.workspace()
     const { datasets } = workspace.project
     const all = datasets.map((one) => lineageNode(one, sourceOf(one)?.describe(workspace.values)))

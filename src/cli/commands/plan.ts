@@ -18,12 +18,13 @@ export const plan: Command = {
       const select = [...invocation.positionals, ...invocation.texts('select')]
       const steps = await planRun(workspace, { select, fullRefresh: invocation.flag('full-refresh') })
       if (invocation.output.json) invocation.output.document({ steps })
-      else for (const step of steps) {
-        const { style } = invocation.output
-        const mark = step.action === 'run' ? style('green', 'run ') : style('dim', 'skip')
-        invocation.output.print(`${mark}  ${step.dataset}${step.reasons.length === 0 ? '  nothing new' : `  ${step.reasons.join('; ')}`}`)
-        if (invocation.flag('sql')) invocation.output.print(`      ${step.sql}`)
-      }
+      else
+        for (const step of steps) {
+          const { style } = invocation.output
+          const mark = step.action === 'run' ? style('green', 'run ') : style('dim', 'skip')
+          invocation.output.print(`${mark}  ${step.dataset}${step.reasons.length === 0 ? '  nothing new' : `  ${step.reasons.join('; ')}`}`)
+          if (invocation.flag('sql')) invocation.output.print(`      ${step.sql}`)
+        }
       return 0
     } finally {
       await workspace.close()

@@ -18,7 +18,8 @@ export const profile: Command = {
     try {
       const name = requireWord(profile, invocation.positionals[0], 'a dataset')
       const dataset = datasetNamed(workspace, name)
-      if (dataset === undefined) throw failure(SELECTOR_UNKNOWN, { selector: name, known: workspace.project.datasets.map((one) => one.name) })
+      if (dataset === undefined)
+        throw failure(SELECTOR_UNKNOWN, { selector: name, known: workspace.project.datasets.map((one) => one.name) })
       const session = await workspace.connect()
       const fields = tableFields(dataset).filter((field) => !field.name.startsWith('_'))
       const found = await profileRelation(session, `(${await workspace.table(dataset, session).read()})`, fields)
@@ -38,7 +39,9 @@ export const profile: Command = {
           column.mean ?? '',
           shape(column.histogram),
         ])
-        invocation.output.print(`${dataset.name}: ${count(found.rows)} rows\n\n${table(['column', 'type', 'nulls', '~distinct', 'min', 'max', 'mean', 'shape'], rows)}`)
+        invocation.output.print(
+          `${dataset.name}: ${count(found.rows)} rows\n\n${table(['column', 'type', 'nulls', '~distinct', 'min', 'max', 'mean', 'shape'], rows)}`,
+        )
       }
       return 0
     } finally {
@@ -49,5 +52,7 @@ export const profile: Command = {
 
 function shape(histogram: readonly number[]): string {
   const most = Math.max(...histogram, 1)
-  return histogram.map((one) => (one === 0 ? ' ' : (BARS[Math.min(BARS.length - 1, Math.floor((one / most) * BARS.length))] ?? ''))).join('')
+  return histogram
+    .map((one) => (one === 0 ? ' ' : (BARS[Math.min(BARS.length - 1, Math.floor((one / most) * BARS.length))] ?? '')))
+    .join('')
 }

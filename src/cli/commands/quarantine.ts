@@ -1,5 +1,5 @@
 import type { Session } from '../../engine/index.js'
-import { failure, USAGE_WRONG } from '../../errors/index.js'
+import { didYouMean, failure, USAGE_WRONG } from '../../errors/index.js'
 import {
   type Dataset,
   discardHeld,
@@ -8,12 +8,11 @@ import {
   newRunId,
   type ReplayResult,
   replayHeld,
-  selectDatasets,
   type StepContext,
+  selectDatasets,
   type Workspace,
 } from '../../pipeline/index.js'
 import type { HeldFilter } from '../../quality/index.js'
-import { didYouMean } from '../../errors/index.js'
 import { type Command, type Invocation, PROJECT_OPTIONS } from '../command.js'
 import { cellText, count, table } from '../output.js'
 
@@ -52,7 +51,13 @@ what reads that table catches up on the next run. discard takes rows out for goo
         case 'discard':
           return await discard(invocation, workspace, select)
         default:
-          throw failure(USAGE_WRONG, { command: 'quarantine', problem: action === '' ? `It needs one of ${ACTIONS.join(', ')}.` : `There is no \`quarantine ${action}\`. ${didYouMean(action, ACTIONS)}` })
+          throw failure(USAGE_WRONG, {
+            command: 'quarantine',
+            problem:
+              action === ''
+                ? `It needs one of ${ACTIONS.join(', ')}.`
+                : `There is no \`quarantine ${action}\`. ${didYouMean(action, ACTIONS)}`,
+          })
       }
     } finally {
       await workspace.close()
@@ -71,7 +76,9 @@ async function list({ output }: Invocation, workspace: Workspace, select: readon
   else if (held.rows === 0) output.print('No rows are held.')
   else {
     const rows = held.groups.map((group) => [group.dataset, group.expectation, count(group.rows)])
-    output.print(`${table(['dataset', 'expectation', 'rows'], rows)}\n\n${count(held.rows)} rows are held; one that broke two expectations counts under both.`)
+    output.print(
+      `${table(['dataset', 'expectation', 'rows'], rows)}\n\n${count(held.rows)} rows are held; one that broke two expectations counts under both.`,
+    )
   }
   return 0
 }
@@ -90,17 +97,26 @@ async function explain(invocation: Invocation, workspace: Workspace, select: rea
   }
   if (examples.length === 0) output.print('No rows are held.')
   for (const one of examples) {
-    output.print(`${output.style('bold', `${one.dataset}  ${one.expectation}`)}  ${count(one.rows)} rows${one.description === '' ? '' : `\n  expected: ${one.description}`}`)
+    output.print(
+      `${output.style('bold', `${one.dataset}  ${one.expectation}`)}  ${count(one.rows)} rows${one.description === '' ? '' : `\n  expected: ${one.description}`}`,
+    )
     if (one.withheld.length > 0) output.print(`  not shown (pii): ${one.withheld.join(', ')}`)
     for (const [index, example] of one.examples.entries()) {
-      const shown = one.columns.filter((column) => cellText(example[column]) !== '').map((column) => `    ${column.padEnd(24)} ${cellText(example[column])}`)
+      const shown = one.columns
+        .filter((column) => cellText(example[column]) !== '')
+        .map((column) => `    ${column.padEnd(24)} ${cellText(example[column])}`)
       output.print([`  row ${index + 1}`, ...shown].join('\n'))
     }
   }
   return 0
 }
 
-async function withWriter<Result>(workspace: Workspace, select: readonly string[], purpose: string, work: (step: StepContext) => Promise<Result>): Promise<Result[]> {
+async function withWriter<Result>(
+  workspace: Workspace,
+  select: readonly string[],
+  purpose: string,
+  work: (step: StepContext) => Promise<Result>,
+): Promise<Result[]> {
   const datasets: Dataset[] = selectDatasets(workspace.project.datasets, select)
   const lease = await workspace.takeLease({ purpose })
   try {
@@ -133,7 +149,9 @@ async function replay(invocation: Invocation, workspace: Workspace, select: read
   }
   if (invocation.output.json) invocation.output.document(document)
   else {
-    invocation.output.print(`${count(document.replayed)} rows judged again: ${count(document.accepted)} now pass and are in their table, ${count(document.stillQuarantined)} are still held.`)
+    invocation.output.print(
+      `${count(document.replayed)} rows judged again: ${count(document.accepted)} now pass and are in their table, ${count(document.stillQuarantined)} are still held.`,
+    )
     if (document.accepted > 0) invocation.output.print('`sluice run` brings what reads them up to date.')
   }
   return 0
@@ -141,7 +159,8 @@ async function replay(invocation: Invocation, workspace: Workspace, select: read
 
 async function discard(invocation: Invocation, workspace: Workspace, select: readonly string[]): Promise<number> {
   if (select.length === 0) throw failure(USAGE_WRONG, { command: 'quarantine', problem: 'discard needs the name of a dataset.' })
-  if (!invocation.flag('yes')) throw failure(USAGE_WRONG, { command: 'quarantine', problem: 'discard takes rows out for good; add --yes to do it.' })
+  if (!invocation.flag('yes'))
+    throw failure(USAGE_WRONG, { command: 'quarantine', problem: 'discard takes rows out for good; add --yes to do it.' })
   const filter = filterOf(invocation)
   const results = await withWriter(workspace, select, 'sluice quarantine discard', (step) => discardHeld(step, filter))
   const discarded = results.reduce((sum, one) => sum + one, 0)

@@ -11,7 +11,10 @@ export const query: Command = {
   name: 'query',
   summary: 'Ask the tables with SQL; each dataset is there by name.',
   usage: '"select ..."',
-  examples: ['sluice query "select count(*) from silver.trips"', 'sluice query "from gold.hourly_demand limit 10" --format csv > demand.csv'],
+  examples: [
+    'sluice query "select count(*) from silver.trips"',
+    'sluice query "from gold.hourly_demand limit 10" --format csv > demand.csv',
+  ],
   options: {
     ...PROJECT_OPTIONS,
     format: { type: 'string', value: 'table|csv|json', help: 'how rows are printed (default: table)' },
@@ -20,7 +23,8 @@ export const query: Command = {
   async run(invocation) {
     const sql = requireWord(query, invocation.positionals.join(' ') || undefined, 'a SELECT')
     const format = invocation.output.json ? 'json' : (invocation.text('format') ?? 'table')
-    if (!FORMATS.includes(format)) throw failure(USAGE_WRONG, { command: 'query', problem: `--format takes ${FORMATS.join(', ')}; "${format}" is none of them.` })
+    if (!FORMATS.includes(format))
+      throw failure(USAGE_WRONG, { command: 'query', problem: `--format takes ${FORMATS.join(', ')}; "${format}" is none of them.` })
     const limit = format === 'table' ? Number(invocation.text('limit') ?? 100) : Number.POSITIVE_INFINITY
     const workspace = await invocation.workspace()
     try {
@@ -36,13 +40,18 @@ export const query: Command = {
         for (const row of batch.rows) {
           total++
           if (format === 'csv') invocation.output.print(row.map((value) => csvCell(cellText(value))).join(','))
-          else if (format === 'json') rows.push(Object.fromEntries(row.map((value, index) => [names[index] ?? quoteName(String(index)), value])))
+          else if (format === 'json')
+            rows.push(Object.fromEntries(row.map((value, index) => [names[index] ?? quoteName(String(index)), value])))
           else if (total <= limit) shown.push(row.map(cellText))
         }
         if (format === 'table' && total > limit) break
       }
-      if (format === 'json') invocation.output.document({ columns: columns.map((column) => ({ name: column.name, type: typeText(column.type) })), rows })
-      if (format === 'table') invocation.output.print(`${table(names, shown)}\n${total > limit ? `(the first ${limit} rows; --limit N shows more)` : `(${total} ${total === 1 ? 'row' : 'rows'})`}`)
+      if (format === 'json')
+        invocation.output.document({ columns: columns.map((column) => ({ name: column.name, type: typeText(column.type) })), rows })
+      if (format === 'table')
+        invocation.output.print(
+          `${table(names, shown)}\n${total > limit ? `(the first ${limit} rows; --limit N shows more)` : `(${total} ${total === 1 ? 'row' : 'rows'})`}`,
+        )
       return 0
     } finally {
       await workspace.close()

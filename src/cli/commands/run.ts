@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Dataset, run as runProject, type RunResult, type StepResult } from '../../pipeline/index.js'
 import { failure, USAGE_WRONG } from '../../errors/index.js'
+import { type Dataset, type RunResult, run as runProject, type StepResult } from '../../pipeline/index.js'
 import { type Command, type Invocation, PROJECT_OPTIONS } from '../command.js'
 import { count, duration, type Output } from '../output.js'
 import { writeManifest, writeReport, writeRunResults } from '../target.js'
@@ -37,7 +37,8 @@ Exit codes: 0 ok; 1 the data failed (a gate, a file that cannot be read); 2 usag
   async run(invocation) {
     const failOn = invocation.texts('fail-on')
     for (const one of failOn) {
-      if (!FAIL_ON.includes(one)) throw failure(USAGE_WRONG, { command: 'run', problem: `--fail-on takes ${FAIL_ON.join(' or ')}; "${one}" is neither.` })
+      if (!FAIL_ON.includes(one))
+        throw failure(USAGE_WRONG, { command: 'run', problem: `--fail-on takes ${FAIL_ON.join(' or ')}; "${one}" is neither.` })
     }
     const workspace = await invocation.workspace()
     const { from, to, 'run-id': runId } = { from: invocation.text('from'), to: invocation.text('to'), 'run-id': invocation.text('run-id') }
@@ -76,7 +77,12 @@ function exitOf(step: StepResult): number {
   const code = step.error?.code ?? ''
   if (step.error?.retry === 'transient') return 75
   if (/^(GATE_FAILED|SOURCE_FILE|SOURCE_DRIFT|TABLE_KEYS_REPEAT|TABLE_OUTSIDE|ENGINE_VALUE|ENGINE_FILE)/.test(code)) return 1
-  if (/^(ENGINE_SQL|QUERY|DATASET|VARIABLE|SECRET|SOURCE_|TABLE_SCHEMA|TABLE_FEATURE|TABLE_APPEND|TABLE_COLUMN|STORAGE_DENIED|INTERVAL)/.test(code)) return 2
+  if (
+    /^(ENGINE_SQL|QUERY|DATASET|VARIABLE|SECRET|SOURCE_|TABLE_SCHEMA|TABLE_FEATURE|TABLE_APPEND|TABLE_COLUMN|STORAGE_DENIED|INTERVAL)/.test(
+      code,
+    )
+  )
+    return 2
   return 3
 }
 
@@ -105,32 +111,60 @@ function observer({ output }: Invocation) {
 }
 
 function stepLine(output: Output, step: StepResult): string {
-  const marks = { ok: output.style('green', 'ok'), skipped: 'skipped', failed: output.style('red', 'failed'), blocked: output.style('yellow', 'blocked'), cancelled: 'cancelled' }
-  const rows = step.status === 'ok' ? `${count(step.rowsIn)} rows in, ${count(step.rowsAccepted)} accepted, ${count(step.rowsQuarantined)} held` : (step.error?.message ?? '')
+  const marks = {
+    ok: output.style('green', 'ok'),
+    skipped: 'skipped',
+    failed: output.style('red', 'failed'),
+    blocked: output.style('yellow', 'blocked'),
+    cancelled: 'cancelled',
+  }
+  const rows =
+    step.status === 'ok'
+      ? `${count(step.rowsIn)} rows in, ${count(step.rowsAccepted)} accepted, ${count(step.rowsQuarantined)} held`
+      : (step.error?.message ?? '')
   return `${marks[step.status]}  ${step.dataset}  ${rows}  ${output.style('dim', duration(step.durationMs))}`
 }
 
 function summary(output: Output, result: RunResult, page: string | undefined): void {
   const ran = result.steps.filter((step) => step.status !== 'skipped')
   const lines: string[] = []
-  const synthetic = ran.some((step) => step.reasons.some((reason) => reason.includes('synthetic')))
+  const synthetic = ran.filter((step) => step.reasons.some((reason) => reason.endsWith('(synthetic)'))).map((step) => step.dataset)
   if (ran.length === 0) lines.push(`Nothing is new: ${result.steps.length} datasets are up to date.`)
   const held = ran.reduce((sum, step) => sum + step.rowsQuarantined, 0)
   const worst = ran.flatMap((step) =>
-    step.expectations.filter((one) => one.failed > 0).map((one) => `  ${count(one.failed).padStart(9)}  ${step.dataset}  ${one.name}${one.action === 'warn' ? ' (warning)' : ''}`),
+    step.expectations
+      .filter((one) => one.failed > 0)
+      .map((one) => `  ${count(one.failed).padStart(9)}  ${step.dataset}  ${one.name}${one.action === 'warn' ? ' (warning)' : ''}`),
   )
-  if (held > 0) lines.push('', `${count(held)} rows are held in quarantine, and lost nowhere:`, ...worst, `  sluice quarantine explain ${ran.find((step) => step.rowsQuarantined > 0)?.dataset}`)
+  if (held > 0)
+    lines.push(
+      '',
+      `${count(held)} ${held === 1 ? 'row is' : 'rows are'} held in quarantine:`,
+      ...worst,
+      `  sluice quarantine explain ${ran.find((step) => step.rowsQuarantined > 0)?.dataset}`,
+    )
   else if (worst.length > 0) lines.push('', ...worst)
   const drift = ran.flatMap((step) => step.drift)
   if (drift.length > 0) lines.push('', 'Columns that were not as declared:', ...driftLines(drift))
-  const notes = ran.flatMap((step) => step.files.filter((file) => file.note !== undefined && file.note !== 'synthetic').map((file) => `  ${file.path}: ${file.note}`))
+  const notes = ran.flatMap((step) =>
+    step.files.filter((file) => file.note !== undefined && file.note !== 'synthetic').map((file) => `  ${file.path}: ${file.note}`),
+  )
   if (notes.length > 0) lines.push('', 'Files worth a word:', ...notes)
   const refused = result.steps.flatMap((step) => step.files.filter((file) => file.status === 'refused'))
-  if (refused.length > 0) lines.push('', 'Files that were refused:', ...refused.map((file) => `  ${file.error?.code}  ${file.error?.message}`), `  ${refused[0]?.error?.hint ?? ''}`)
+  if (refused.length > 0)
+    lines.push(
+      '',
+      'Files that were refused:',
+      ...refused.map((file) => `  ${file.error?.code}  ${file.error?.message}`),
+      `  ${refused[0]?.error?.hint ?? ''}`,
+    )
   const failed = result.steps.filter((step) => step.status === 'failed')
-  for (const step of failed) lines.push('', `${output.style('red', step.error?.code ?? '')}  ${step.error?.message}`, `  ${step.error?.hint}`)
+  for (const step of failed)
+    lines.push('', `${output.style('red', step.error?.code ?? '')}  ${step.error?.message}`, `  ${step.error?.hint}`)
   const verdict = { ok: output.style('green', 'ok'), failed: output.style('red', 'failed'), cancelled: 'cancelled' }[result.status]
-  lines.push('', `${verdict} in ${duration(result.durationMs)}${synthetic ? '; the trips are synthetic (generated)' : ''}. Run ${result.runId}.`.replace('the trips are', 'rows are'))
+  if (synthetic.length > 0)
+    lines.push('', `Synthetic, that is generated and not real: the rows of ${synthetic.join(' and ')}, and what is made from them.`)
+  lines.push('', `${verdict} in ${duration(result.durationMs)}. Run ${result.runId}.`)
   if (page !== undefined) lines.push(`Report: ${page}`)
   output.print(lines.join('\n').replace(/^\n/, ''))
 }

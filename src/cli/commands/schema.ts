@@ -15,7 +15,11 @@ export const schema: Command = {
   async run(invocation) {
     const [action = '', ...select] = invocation.positionals
     if (!ACTIONS.includes(action)) {
-      throw failure(USAGE_WRONG, { command: 'schema', problem: action === '' ? `It needs one of ${ACTIONS.join(', ')}.` : `There is no \`schema ${action}\`. ${didYouMean(action, ACTIONS)}` })
+      throw failure(USAGE_WRONG, {
+        command: 'schema',
+        problem:
+          action === '' ? `It needs one of ${ACTIONS.join(', ')}.` : `There is no \`schema ${action}\`. ${didYouMean(action, ACTIONS)}`,
+      })
     }
     const workspace = await invocation.workspace()
     try {
@@ -35,21 +39,29 @@ function show({ output }: Invocation, datasets: readonly Dataset[]): number {
     partition: dataset.partition,
     columns: tableFields(dataset).map((field) => {
       const declared = dataset.columns[field.name]
-      return { name: field.name, type: typeText(field.type), nullable: field.nullable, unit: declared?.unit ?? '', tags: declared?.tags ?? [], description: declared?.description ?? '' }
+      return {
+        name: field.name,
+        type: typeText(field.type),
+        nullable: field.nullable,
+        unit: declared?.unit ?? '',
+        tags: declared?.tags ?? [],
+        description: declared?.description ?? '',
+      }
     }),
   }))
   if (output.json) output.document({ datasets: described })
-  else for (const one of described) {
-    output.print(`${output.style('bold', one.dataset)}  ${one.description}`)
-    const rows = one.columns.map((column) => [
-      `${column.name}${one.key.includes(column.name) ? ' (key)' : ''}`,
-      `${column.type}${column.nullable ? '' : ' not null'}`,
-      column.unit,
-      column.tags.join(' '),
-      column.description,
-    ])
-    output.print(`${table(['column', 'type', 'unit', 'tags', 'description'], rows)}\n`)
-  }
+  else
+    for (const one of described) {
+      output.print(`${output.style('bold', one.dataset)}  ${one.description}`)
+      const rows = one.columns.map((column) => [
+        `${column.name}${one.key.includes(column.name) ? ' (key)' : ''}`,
+        `${column.type}${column.nullable ? '' : ' not null'}`,
+        column.unit,
+        column.tags.join(' '),
+        column.description,
+      ])
+      output.print(`${table(['column', 'type', 'unit', 'tags', 'description'], rows)}\n`)
+    }
   return 0
 }
 
@@ -61,10 +73,17 @@ async function diff({ output }: Invocation, workspace: Workspace, datasets: read
     if (!(await handle.exists())) continue
     const snapshot = await handle.snapshot()
     const arrived = snapshot.fields.filter((field) => !field.name.startsWith('_'))
-    for (const one of compareSchema(dataset.columns, arrived).drift) found.push({ dataset: dataset.name, column: one.column, change: one.change, defined: one.expected, table: one.arrived })
+    for (const one of compareSchema(dataset.columns, arrived).drift)
+      found.push({ dataset: dataset.name, column: one.column, change: one.change, defined: one.expected, table: one.arrived })
   }
   if (output.json) output.document({ differences: found })
   else if (found.length === 0) output.print('Every table has the columns of its definition.')
-  else output.print(table(['dataset', 'column', 'change', 'defined', 'table'], found.map((one) => [one.dataset, one.column, one.change, one.defined, one.table])))
+  else
+    output.print(
+      table(
+        ['dataset', 'column', 'change', 'defined', 'table'],
+        found.map((one) => [one.dataset, one.column, one.change, one.defined, one.table]),
+      ),
+    )
   return 0
 }

@@ -29,7 +29,11 @@ export const table: Command = {
   async run(invocation) {
     const [action = '', name] = invocation.positionals
     if (!ACTIONS.includes(action)) {
-      throw failure(USAGE_WRONG, { command: 'table', problem: action === '' ? `It needs one of ${ACTIONS.join(', ')}.` : `There is no \`table ${action}\`. ${didYouMean(action, ACTIONS)}` })
+      throw failure(USAGE_WRONG, {
+        command: 'table',
+        problem:
+          action === '' ? `It needs one of ${ACTIONS.join(', ')}.` : `There is no \`table ${action}\`. ${didYouMean(action, ACTIONS)}`,
+      })
     }
     if (name === undefined) throw failure(USAGE_WRONG, { command: 'table', problem: 'It needs a dataset or the path of a table.' })
     const { path, lake } = await locate(invocation, name)
@@ -58,7 +62,10 @@ async function locate(invocation: Invocation, name: string): Promise<{ path: str
     const dataset = datasetNamed(workspace, name)
     if (dataset === undefined) {
       const known = workspace.project.datasets.map((one) => one.name)
-      throw failure(USAGE_WRONG, { command: 'table', problem: `"${name}" is neither a dataset nor the path of a table. ${didYouMean(name, known)}` })
+      throw failure(USAGE_WRONG, {
+        command: 'table',
+        problem: `"${name}" is neither a dataset nor the path of a table. ${didYouMean(name, known)}`,
+      })
     }
     return { path: `${workspace.lake}/${dataset.name.replace('.', '/')}`, lake: true }
   } finally {
@@ -122,10 +129,21 @@ async function diff(invocation: Invocation, handle: DeltaTable): Promise<number>
   }
   if (invocation.output.json) invocation.output.document(document)
   else {
-    invocation.output.print(`From version ${document.from} to ${document.to}: ${count(document.added)} rows added, ${count(document.removed)} removed.`)
+    invocation.output.print(
+      `From version ${document.from} to ${document.to}: ${count(document.added)} rows added, ${count(document.removed)} removed.`,
+    )
     const head = newest.fields.map((field) => field.name)
-    for (const [mark, rows] of [['+', document.samples.added], ['-', document.samples.removed]] as const) {
-      if (rows.length > 0) invocation.output.print(`\n${textTable(['', ...head], rows.map((row) => [mark, ...head.map((name) => cellText(row[name]))]))}`)
+    for (const [mark, rows] of [
+      ['+', document.samples.added],
+      ['-', document.samples.removed],
+    ] as const) {
+      if (rows.length > 0)
+        invocation.output.print(
+          `\n${textTable(
+            ['', ...head],
+            rows.map((row) => [mark, ...head.map((name) => cellText(row[name]))]),
+          )}`,
+        )
     }
   }
   return 0
@@ -133,7 +151,8 @@ async function diff(invocation: Invocation, handle: DeltaTable): Promise<number>
 
 async function restore(invocation: Invocation, handle: DeltaTable, inProject: boolean): Promise<number> {
   const time = invocation.text('timestamp')
-  if (time !== undefined && Number.isNaN(Date.parse(time))) throw failure(USAGE_WRONG, { command: 'table', problem: `--timestamp takes an ISO 8601 time; "${time}" is none.` })
+  if (time !== undefined && Number.isNaN(Date.parse(time)))
+    throw failure(USAGE_WRONG, { command: 'table', problem: `--timestamp takes an ISO 8601 time; "${time}" is none.` })
   const version = number(invocation, 'version') ?? (time === undefined ? undefined : await handle.versionAt(new Date(time)))
   if (version === undefined) throw failure(USAGE_WRONG, { command: 'table', problem: 'restore needs --version N or --timestamp TIME.' })
   const lease = inProject ? await leaseFor(invocation) : undefined

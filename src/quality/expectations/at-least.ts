@@ -1,6 +1,6 @@
-import { rawSql, quoteName, sql } from '../../engine/index.js'
-import { expectation, type RowExpectation } from '../expectation.js'
+import { quoteName, rawSql, sql } from '../../engine/index.js'
 import { type Bound, boundText } from '../bound.js'
+import { expectation, type RowExpectation } from '../expectation.js'
 
 /** The value is `limit` or more. */
 export function atLeast<Name extends string>(column: Name, limit: Bound): RowExpectation<Name> {

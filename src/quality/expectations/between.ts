@@ -1,6 +1,6 @@
-import { rawSql, quoteName, sql } from '../../engine/index.js'
-import { expectation, type RowExpectation } from '../expectation.js'
+import { quoteName, rawSql, sql } from '../../engine/index.js'
 import { type Bound, boundText } from '../bound.js'
+import { expectation, type RowExpectation } from '../expectation.js'
 
 /** The value lies between the two, both included. */
 export function between<Name extends string>(column: Name, low: Bound, high: Bound): RowExpectation<Name> {

@@ -1,4 +1,4 @@
-import { rawSql, quoteName } from '../../engine/index.js'
+import { quoteName, rawSql } from '../../engine/index.js'
 import { expectation, type RowExpectation } from '../expectation.js'
 
 /** The column has a value. */

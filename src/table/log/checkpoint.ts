@@ -37,7 +37,9 @@ export async function writeCheckpointFile(session: Session, actions: readonly Ac
 
 /** @param path where the engine finds the file */
 export async function readCheckpointFile(session: Session, path: string): Promise<Action[]> {
-  const schema = NAMES.map((name) => `${quoteText(name)}: {name: ${quoteText(name)}, type: ${quoteText(COLUMNS[name] ?? '')}, default_value: NULL}`)
+  const schema = NAMES.map(
+    (name) => `${quoteText(name)}: {name: ${quoteText(name)}, type: ${quoteText(COLUMNS[name] ?? '')}, default_value: NULL}`,
+  )
   const select = NAMES.map((name) => `CASE WHEN ${name} IS NOT NULL THEN to_json(${name})::VARCHAR END AS ${name}`)
   const rows = await session.rows(`SELECT ${select.join(', ')} FROM read_parquet(${quotePath(path)}, schema = MAP {${schema.join(', ')}})`)
   return rows.flatMap((row) =>

@@ -91,7 +91,9 @@ export function deltaLog(table: string, storage: Storage): DeltaLog {
         version,
         timestamp,
         versions,
-        ...(checkpoint === undefined ? {} : { checkpoint: { version: checkpoint, path: `${folder}/${fileName(checkpoint, 'checkpoint.parquet')}` } }),
+        ...(checkpoint === undefined
+          ? {}
+          : { checkpoint: { version: checkpoint, path: `${folder}/${fileName(checkpoint, 'checkpoint.parquet')}` } }),
       }
     },
 

@@ -20,7 +20,16 @@ export function evolve(snapshot: Snapshot, fields: readonly Field[], comments: R
   const protocol = upgraded(snapshot.protocol, all)
   const { description, configuration, createdTime, id } = snapshot.metadata
   const metadata = {
-    ...newMetadata({ fields: all, partitionColumns: snapshot.partitionColumns, properties: configuration, comments, ...(description === undefined ? {} : { description }) }, id),
+    ...newMetadata(
+      {
+        fields: all,
+        partitionColumns: snapshot.partitionColumns,
+        properties: configuration,
+        comments,
+        ...(description === undefined ? {} : { description }),
+      },
+      id,
+    ),
     createdTime: createdTime ?? Date.now(),
   }
   return {

@@ -32,7 +32,14 @@ export async function prepareMerge(session: Session, snapshot: Snapshot, source:
   const inserted = sourceRows - touched.rows
   if (touched.files.length === 0) {
     const change = await prepareAppend(session, snapshot, `SELECT * FROM ${source.relation}`)
-    return { ...change, ...description(source), metrics: metrics({ sourceRows, inserted, updated: 0, copied: 0 }, change), blind: false, inserted, updated: 0 }
+    return {
+      ...change,
+      ...description(source),
+      metrics: metrics({ sourceRows, inserted, updated: 0, copied: 0 }, change),
+      blind: false,
+      inserted,
+      updated: 0,
+    }
   }
   const { adds, removes, copiedRows } = await rewrite(session, snapshot, touched, condition, `SELECT * FROM ${source.relation}`)
   return {
@@ -75,9 +82,16 @@ function metrics(
 }
 
 /** Counts the source, refuses keys that repeat, and finds each key's range for file skipping: one pass, 8 bytes a key. */
-async function inspectSource(session: Session, snapshot: Snapshot, source: MergeSource): Promise<{ rows: number; ranges: Record<string, Range> }> {
+async function inspectSource(
+  session: Session,
+  snapshot: Snapshot,
+  source: MergeSource,
+): Promise<{ rows: number; ranges: Record<string, Range> }> {
   await requireUniqueKeys(session, snapshot.path, source)
-  const bounds = source.keys.flatMap((key, index) => [`min(${quoteName(key)})::VARCHAR AS min${index}`, `max(${quoteName(key)})::VARCHAR AS max${index}`])
+  const bounds = source.keys.flatMap((key, index) => [
+    `min(${quoteName(key)})::VARCHAR AS min${index}`,
+    `max(${quoteName(key)})::VARCHAR AS max${index}`,
+  ])
   const [row] = await session.rows(`SELECT count(*) AS n, ${bounds.join(', ')} FROM ${source.relation}`)
   const ranges = source.keys.map((key, index): [string, Range] => [
     key,
@@ -92,7 +106,9 @@ export async function requireUniqueKeys(session: Session, path: string, { relati
   const anyNull = keys.map((key) => `${quoteName(key)} IS NULL`).join(' OR ')
   const known = proven.some((columns) => columns.every((column) => keys.includes(column)))
   const hashes = known ? 'count(*)' : `count(DISTINCT hash(${names}))`
-  const [counts] = await session.rows(`SELECT count(*) AS n, ${hashes} AS hashes, count(*) FILTER (WHERE ${anyNull}) AS nulls FROM ${relation}`)
+  const [counts] = await session.rows(
+    `SELECT count(*) AS n, ${hashes} AS hashes, count(*) FILTER (WHERE ${anyNull}) AS nulls FROM ${relation}`,
+  )
   if (counts?.['n'] === counts?.['hashes'] && Number(counts?.['nulls'] ?? 0) === 0) return
   const example = keys.map((key) => `coalesce(${quoteName(key)}::VARCHAR, 'null')`).join(` || ', ' || `)
   const [found] = await session.rows(

@@ -10,7 +10,13 @@ import { findTouched, type Rewritten, rewrite, type Touched } from './rewrite.js
  *
  * @param keysRelation a relation of the session with the key columns, each combination once
  */
-export async function prepareReplaceKeys(session: Session, snapshot: Snapshot, keys: readonly string[], keysRelation: string, query: string): Promise<Change> {
+export async function prepareReplaceKeys(
+  session: Session,
+  snapshot: Snapshot,
+  keys: readonly string[],
+  keysRelation: string,
+  query: string,
+): Promise<Change> {
   const condition = `EXISTS (SELECT 1 FROM ${keysRelation} AS k WHERE ${keys.map((key) => `k.${quoteName(key)} IS NOT DISTINCT FROM t.${quoteName(key)}`).join(' AND ')})`
   const candidates = filesWithin(snapshot, await keyRanges(session, keys, keysRelation))
   const touched = await findTouched(session, snapshot, { candidates, condition })
@@ -56,13 +62,18 @@ export async function prepareReplaceWhere(
   try {
     return change({ mode: 'Overwrite', predicate }, touched, await rewrite(session, snapshot, touched, `(${predicate})`, guarded))
   } catch (thrown) {
-    if (isSluiceError(thrown) && thrown.message.includes(guard)) throw failure(TABLE_OUTSIDE_PREDICATE, { path: snapshot.path, predicate }, { cause: thrown })
+    if (isSluiceError(thrown) && thrown.message.includes(guard))
+      throw failure(TABLE_OUTSIDE_PREDICATE, { path: snapshot.path, predicate }, { cause: thrown })
     throw thrown
   }
 }
 
 /** Deletes the rows for which the condition is true, over the relation `t`. */
-export async function prepareDelete(session: Session, snapshot: Snapshot, condition: string): Promise<Change & { readonly deleted: number }> {
+export async function prepareDelete(
+  session: Session,
+  snapshot: Snapshot,
+  condition: string,
+): Promise<Change & { readonly deleted: number }> {
   const touched = await findTouched(session, snapshot, { candidates: [...snapshot.files], condition })
   const rewritten = await rewrite(session, snapshot, touched, condition)
   return {

@@ -10,7 +10,10 @@ export async function prepareRestore(storage: Storage, current: Snapshot, earlie
   const out = [...current.files].filter(([path]) => !earlier.files.has(path))
   for (const [path] of back) {
     if ((await storage.stat(path.startsWith('/') ? path : `${current.path}/${path}`)) === undefined) {
-      throw failure(TABLE_LOG_CORRUPT, { path: current.path, problem: `version ${earlier.version} needs ${path}, which is no longer there` })
+      throw failure(TABLE_LOG_CORRUPT, {
+        path: current.path,
+        problem: `version ${earlier.version} needs ${path}, which is no longer there`,
+      })
     }
   }
   const protocol = upgraded(current.protocol, earlier.fields)

@@ -27,7 +27,9 @@ export async function findTouched(session: Session, snapshot: Snapshot, touch: T
   if (touch.candidates.length === 0) return { files: [], rows: 0, total: 0 }
   const number = '_sluice_file'
   const scan = scanFiles(session, snapshot, touch.candidates, { fileNumber: number })
-  const counts = await session.rows(`SELECT t.${quoteName(number)} AS file, count(*) AS n FROM (${scan}) AS t WHERE ${touch.condition} GROUP BY ALL`)
+  const counts = await session.rows(
+    `SELECT t.${quoteName(number)} AS file, count(*) AS n FROM (${scan}) AS t WHERE ${touch.condition} GROUP BY ALL`,
+  )
   const files = counts.flatMap((row) => touch.candidates.slice(Number(row['file']), Number(row['file']) + 1))
   return {
     files,
@@ -49,12 +51,19 @@ export interface Rewritten {
  * Takes the rows that the condition holds for out of the touched files, and puts a query's rows in.
  * Files whose every row goes are dropped without being read.
  */
-export async function rewrite(session: Session, snapshot: Snapshot, touched: Touched, condition: string, incoming?: string): Promise<Rewritten> {
+export async function rewrite(
+  session: Session,
+  snapshot: Snapshot,
+  touched: Touched,
+  condition: string,
+  incoming?: string,
+): Promise<Rewritten> {
   const copied = touched.total - touched.rows
   const survivors =
     copied === 0 ? [] : [`SELECT t.* FROM (${scanFiles(session, snapshot, touched.files)}) AS t WHERE (${condition}) IS NOT TRUE`]
   const parts = [...survivors, ...(incoming === undefined ? [] : [`SELECT * FROM (${incoming})`])]
-  const written = parts.length === 0 ? { adds: [], rows: 0, bytes: 0 } : await writeRows(session, snapshot, parts.join(' UNION ALL BY NAME '))
+  const written =
+    parts.length === 0 ? { adds: [], rows: 0, bytes: 0 } : await writeRows(session, snapshot, parts.join(' UNION ALL BY NAME '))
   return {
     adds: written.adds,
     removes: touched.files.map(([, add]) => removeFile(add)),

@@ -17,8 +17,14 @@ export const rawTrips = dataset('bronze.raw_trips', {
     }),
     passenger_count: column.double({ aliases: ['Passenger_Count'], description: 'As entered by the driver.' }),
     trip_distance: column.double({ aliases: ['Trip_Distance'], unit: 'miles', description: 'As the meter reported it.' }),
-    rate_code_id: column.double({ aliases: ['RatecodeID', 'RateCodeID', 'rate_code'], description: '1 standard, 2 JFK, 3 Newark, 5 negotiated.' }),
-    store_and_fwd_flag: column.string({ aliases: ['store_and_forward'], description: 'Y when the record was kept in the car before it was sent.' }),
+    rate_code_id: column.double({
+      aliases: ['RatecodeID', 'RateCodeID', 'rate_code'],
+      description: '1 standard, 2 JFK, 3 Newark, 5 negotiated.',
+    }),
+    store_and_fwd_flag: column.string({
+      aliases: ['store_and_forward'],
+      description: 'Y when the record was kept in the car before it was sent.',
+    }),
     pickup_location_id: column.long({ aliases: ['PULocationID'], description: 'Taxi zone of the pickup.' }),
     dropoff_location_id: column.long({ aliases: ['DOLocationID'], description: 'Taxi zone of the dropoff.' }),
     payment_type: column.long({ description: '1 card, 2 cash, 3 no charge, 4 dispute.' }),

@@ -10,7 +10,10 @@ const amounts = sql`fare_amount, extra, mta_tax, tip_amount, tolls_amount, impro
 export const trips = dataset('silver.trips', {
   description: 'One completed yellow-taxi trip.',
   columns: {
-    trip_id: column.string({ nullable: false, description: 'Stable hash of the record, and of its number among identical ones of its file.' }),
+    trip_id: column.string({
+      nullable: false,
+      description: 'Stable hash of the record, and of its number among identical ones of its file.',
+    }),
     vendor_id: column.integer({ description: 'Who supplied the record.' }),
     pickup_at: column.timestamp({ description: 'Meter engaged, UTC.' }),
     dropoff_at: column.timestamp({ description: 'Meter disengaged, UTC.' }),
@@ -111,10 +114,16 @@ export const trips = dataset('silver.trips', {
     expect.column('fare_amount').atLeast(0).named('fare_not_negative').otherwise('quarantine'),
     expect.column('total_amount').atLeast(0).named('total_not_negative').otherwise('quarantine'),
     expect
-      .row('pickup_in_file_month', sql`strftime(pickup_clock, '%Y-%m') = nullif(regexp_extract(_source_file, '(\d{4}-\d{2})[^/]*$', 1), '')`)
+      .row(
+        'pickup_in_file_month',
+        sql`strftime(pickup_clock, '%Y-%m') = nullif(regexp_extract(_source_file, '(\d{4}-\d{2})[^/]*$', 1), '')`,
+      )
       .otherwise('quarantine'),
     expect
-      .row('payment_fields_present', sql`coalesce(vendor_id, passenger_count, rate_code_id, payment_type) is not null or store_and_fwd_flag is not null`)
+      .row(
+        'payment_fields_present',
+        sql`coalesce(vendor_id, passenger_count, rate_code_id, payment_type) is not null or store_and_fwd_flag is not null`,
+      )
       .otherwise('quarantine'),
     expect.row('values_fit', sql`unfit is null`).otherwise('quarantine'),
   ],
