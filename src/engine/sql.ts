@@ -7,10 +7,10 @@ import {
   isRelation,
   isVariable,
   type Relation,
+  requiredValue,
   type Timestamp,
   type Variable,
   type VariableValues,
-  valueOf,
 } from '../schema/index.js'
 import { callerPlace } from './caller.js'
 import { literal, quoteName, type SqlValue } from './quote.js'
@@ -98,7 +98,7 @@ export function renderSql(template: Sql, context: SqlContext): RenderedSql {
 function renderPart(part: Exclude<SqlPart, Sql>, context: SqlContext): string {
   if (isRelation(part)) return context.relation(part)
   if (isChanged(part)) return context.changed(part.relation)
-  if (isVariable(part)) return literal(valueOf(part, context.values))
+  if (isVariable(part)) return literal(requiredValue(part, context.values))
   const name = columnName(part)
   return name === undefined ? literal(part as SqlValue) : quoteName(name)
 }

@@ -105,7 +105,7 @@ export function givenValue(one: Variable, values: VariableValues): VariableValue
 }
 
 /** As `givenValue`, but a variable without a value is VARIABLE_NOT_SET. */
-export function valueOf(one: Variable, values: VariableValues): VariableValue {
+export function requiredValue(one: Variable, values: VariableValues): VariableValue {
   const value = givenValue(one, values)
   if (value === undefined) throw failure(VARIABLE_NOT_SET, { name: one.name })
   return value

@@ -22,9 +22,9 @@ import {
   type Field,
   givenValue,
   isVariable,
+  requiredValue,
   type Variable,
   type VariableValues,
-  valueOf,
 } from '../schema/index.js'
 import { type ReadColumns, selectList } from './convert.js'
 import { checksumOf, inspectText, openText } from './inspect.js'
@@ -71,7 +71,7 @@ interface Prepared {
  * `from: files('landing/*.csv')` takes each file once; the next run takes only what is new.
  */
 export function files(pattern: string | Variable<string>, options: FilesOptions = {}): Source {
-  const wanted = (values: VariableValues) => String(isVariable(pattern) ? valueOf(pattern, values) : pattern)
+  const wanted = (values: VariableValues) => String(isVariable(pattern) ? requiredValue(pattern, values) : pattern)
   return {
     [SOURCE]: true,
     variables: isVariable(pattern) ? [pattern] : [],

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { quoteText, renderSql, type Sql } from '../engine/index.js'
 import { failure, SOURCE_FILE_UNREADABLE } from '../errors/index.js'
-import { compareSchema, givenValue, isVariable, type Variable, type VariableValues, valueOf } from '../schema/index.js'
+import { compareSchema, givenValue, isVariable, requiredValue, type Variable, type VariableValues } from '../schema/index.js'
 import { selectList } from './convert.js'
 import { type Item, SOURCE, type Source } from './source.js'
 
@@ -20,7 +20,8 @@ export interface GeneratorOptions {
  */
 export function generator(options: GeneratorOptions): Source {
   const numbers = [options.rows, options.seed].filter((one): one is Variable<number> => isVariable(one))
-  const resolve = (value: number | Variable<number>, values: VariableValues) => Number(isVariable(value) ? valueOf(value, values) : value)
+  const resolve = (value: number | Variable<number>, values: VariableValues) =>
+    Number(isVariable(value) ? requiredValue(value, values) : value)
   return {
     [SOURCE]: true,
     variables: numbers,

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
 import { failure, messageOf, SOURCE_UNREACHABLE } from '../errors/index.js'
-import { givenValue, isVariable, type Variable, type VariableValues, valueOf } from '../schema/index.js'
+import { givenValue, isVariable, requiredValue, type Variable, type VariableValues } from '../schema/index.js'
 import { type FilesOptions, filesOffer } from './files.js'
 import { SOURCE, type Source, type SourceContext } from './source.js'
 
@@ -22,7 +22,7 @@ export interface DownloadOptions extends FilesOptions {
  */
 export function download({ url, variables, ...options }: DownloadOptions): Source {
   const all = Object.entries(variables)
-  const address = (values: VariableValues) => url(Object.fromEntries(all.map(([name, one]) => [name, String(valueOf(one, values))])))
+  const address = (values: VariableValues) => url(Object.fromEntries(all.map(([name, one]) => [name, String(requiredValue(one, values))])))
   const given = (values: VariableValues) => all.every(([, one]) => givenValue(one, values) !== undefined)
   return {
     [SOURCE]: true,

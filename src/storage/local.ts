@@ -51,12 +51,24 @@ export function localStorage(): Storage {
 
     stat: (path) => guarded(path, () => fileAt(path, path)),
     remove: (path) => guarded(path, () => rm(path, { force: true })),
-    makeFolder: (path) => guarded(path, async () => void (await mkdir(path, { recursive: true }))),
+    makeFolder: (path) => guarded(path, () => makeFolders(path)),
 
     async settle(paths) {
       await Promise.all(paths.map((path) => guarded(path, () => syncFile(path))))
       await Promise.all([...new Set(paths.map(dirname))].map((folder) => guarded(folder, () => syncFolder(folder))))
     },
+  }
+}
+
+/** Node's own recursive mkdir never returns where the system answers ENOENT for a folder whose parent is there (/proc). */
+async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path)
+  } catch (thrown) {
+    if (codeOf(thrown) === 'EEXIST') return
+    if (codeOf(thrown) !== 'ENOENT' || (await unlessMissing(stat(dirname(path)))) !== undefined) throw thrown
+    await makeFolders(dirname(path))
+    await makeFolders(path)
   }
 }
 

@@ -167,7 +167,7 @@ function comparable(value: unknown, type: DataType): number | string | undefined
     case 'string': {
       // UTF-16 order is not byte order beyond the basic plane.
       const text = String(value)
-      return /^[\u0000-\uD7FF]*$/.test(text) ? text : undefined
+      return /[\uD800-\uFFFF]/.test(text) ? undefined : text
     }
     case 'long':
     case 'integer':
