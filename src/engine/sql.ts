@@ -5,9 +5,12 @@ import {
   columnName,
   isChanged,
   isRelation,
+  isSecret,
   isVariable,
   type Relation,
+  readSecret,
   requiredValue,
+  type Secret,
   type Timestamp,
   type Variable,
   type VariableValues,
@@ -23,6 +26,7 @@ export type SqlPart =
   | ChangedRelation
   | { readonly [COLUMN_NAME]: string }
   | Variable
+  | Secret
   | Sql
   | string
   | number
@@ -69,6 +73,8 @@ export interface SqlContext {
   readonly relation: (relation: Relation) => string
   readonly changed: (relation: Relation) => string
   readonly values: VariableValues
+  /** `named` for SQL that people see or records keep: a secret stands there as `env(NAME)`. */
+  readonly secrets: 'read' | 'named'
 }
 
 /** Rendered SQL, and for each of its pieces where it came from. */
@@ -99,6 +105,7 @@ function renderPart(part: Exclude<SqlPart, Sql>, context: SqlContext): string {
   if (isRelation(part)) return context.relation(part)
   if (isChanged(part)) return context.changed(part.relation)
   if (isVariable(part)) return literal(requiredValue(part, context.values))
+  if (isSecret(part)) return context.secrets === 'read' ? literal(readSecret(part)) : `env(${part.name})`
   const name = columnName(part)
   return name === undefined ? literal(part as SqlValue) : quoteName(name)
 }

@@ -394,6 +394,14 @@ export const SOURCE_FILE_EMPTY = define<{ path: string; found: string }>({
   hint: () => "Put a file with rows in its place, take it away, or allow it with files(..., { empty: 'take' }).",
 })
 
+export const SOURCE_FILE_UNACCOUNTED = define<{ path: string; records: number; rows: number }>({
+  code: 'SOURCE_FILE_UNACCOUNTED',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ path, records, rows }) => `${path} holds ${records} records, but ${rows} rows were read from it. Nothing of it was written.`,
+  hint: () => 'Look for quotes or line endings that are out of the ordinary; if there are none, please report it with the file.',
+})
+
 export const SOURCE_FILE_CHANGED = define<{ path: string }>({
   code: 'SOURCE_FILE_CHANGED',
   retry: 'terminal',

@@ -1,3 +1,5 @@
+import { redact } from './secrets.js'
+
 /** Whether the same call may succeed later with nothing changed: `transient` failures are retried, `terminal` ones are not. */
 export type Retry = 'transient' | 'terminal'
 
@@ -52,7 +54,7 @@ export class SluiceError extends Error {
     place: Place,
     cause: unknown,
   ) {
-    super(message, cause === undefined ? undefined : { cause })
+    super(redact(message), cause === undefined ? undefined : { cause })
     this.name = 'SluiceError'
     this.code = definition.code
     this.hint = hint

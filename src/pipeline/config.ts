@@ -1,4 +1,4 @@
-import type { VariableValue } from '../schema/index.js'
+import type { Secret, VariableValue } from '../schema/index.js'
 
 export const PROJECT = Symbol.for('sluice.project')
 
@@ -11,15 +11,15 @@ export interface EngineSettings {
 
 /** What an environment (`--env prod`) changes. */
 export interface EnvironmentSettings {
-  readonly lake?: string
+  readonly lake?: string | Secret
   readonly variables?: Readonly<Record<string, VariableValue>>
   readonly engine?: EngineSettings
 }
 
 export interface ProjectSettings extends EnvironmentSettings {
   readonly name: string
-  /** Where the tables lie; a relative path is relative to the project. */
-  readonly lake: string
+  /** Where the tables lie; a relative path is relative to the project. `env('LAKE')` takes it from the environment. */
+  readonly lake: string | Secret
   readonly environments?: Readonly<Record<string, EnvironmentSettings>>
 }
 

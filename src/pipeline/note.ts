@@ -110,11 +110,11 @@ export function definitionFingerprint(dataset: Dataset, values: VariableValues):
 
 /** The query with relations as names and variables as values; white space does not count. */
 export function queryText(dataset: Dataset, values: VariableValues): string {
-  return isSql(dataset.from) ? renderSql(dataset.from, sqlContext(values)).text.replace(/\s+/g, ' ').trim() : ''
+  return isSql(dataset.from) ? renderSql(dataset.from, sqlContext(values, 'named')).text.replace(/\s+/g, ' ').trim() : ''
 }
 
 export function expectationsFingerprint(dataset: Dataset, values: VariableValues): string {
-  const context = sqlContext(values)
+  const context = sqlContext(values, 'named')
   return fingerprint(
     dataset.expect.map((one) => [
       one.name,

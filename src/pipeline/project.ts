@@ -174,7 +174,7 @@ export function settingsOf(
   project: Project,
   environment: string | undefined,
   given: Readonly<Record<string, string>>,
-): { readonly values: VariableValues; readonly settings: EnvironmentSettings & { readonly lake: string } } {
+): { readonly values: VariableValues; readonly settings: EnvironmentSettings & Pick<ProjectConfig, 'lake'> } {
   const environments = project.config.environments ?? {}
   const override = environment === undefined ? {} : environments[environment]
   if (override === undefined)

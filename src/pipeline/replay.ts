@@ -75,10 +75,13 @@ export async function explainHeld(
   const withheld = Object.entries(all).flatMap(([name, column]) => (column.tags.includes('pii') ? [name] : []))
   // A line that could not be read may hold anything, so its text is withheld with the columns it was meant for.
   if (withheld.length > 0) withheld.push('_raw')
-  const columns = open.snapshot.fields.map((field) => field.name).filter((name) => !withheld.includes(name))
+  const names = open.snapshot.fields.map((field) => field.name).filter((name) => !withheld.includes(name))
   const groups = (await heldGroups(session, open.select)).filter((group) => expectation === undefined || group.expectation === expectation)
   const examples: HeldExample[] = []
   for (const group of groups) {
+    // What the expectation speaks of comes first.
+    const about = dataset.expect.find((one) => one.name === group.expectation)?.columns ?? []
+    const columns = [...names.filter((name) => about.includes(name)), ...names.filter((name) => !about.includes(name))]
     const rows = await session.rows(
       `SELECT ${quoteNames(columns)} FROM (${open.select}) WHERE ${heldCondition({ expectation: group.expectation })} ORDER BY ALL LIMIT ${limit}`,
     )

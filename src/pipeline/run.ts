@@ -71,7 +71,7 @@ export async function run(workspace: Workspace, options: RunOptions = {}): Promi
   const version = options.version ?? ''
   let session: Session | undefined
   try {
-    session = await workspace.connect()
+    session = await workspace.connect('whatever happens')
     const journal = await openJournal(workspace.lake, workspace.storage, session)
     const previous = await previousRows(journal)
     // Nothing is recorded for a run that finds nothing to do until it ends: it costs one commit, not two.
@@ -88,7 +88,7 @@ export async function run(workspace: Workspace, options: RunOptions = {}): Promi
       ...errorOf(cancelled, steps),
       steps,
     }
-    if (!cancelled) await recordRun(journal, workspace, result, version, runner)
+    await recordRun(journal, workspace, result, version, runner)
     return result
   } finally {
     await session?.close().catch(() => {})
@@ -194,8 +194,9 @@ class Runner {
     this.#input.options.observer?.onStep?.(dataset.name)
     for (let attempt = 0; ; attempt++) {
       try {
-        const result = await this.#attempt(dataset, base)
-        return { ...result, durationMs: Date.now() - startedAt.getTime() }
+        const result = { ...(await this.#attempt(dataset, base)), durationMs: Date.now() - startedAt.getTime() }
+        if (result.status !== 'skipped') this.#record(result)
+        return result
       } catch (thrown) {
         const error = isSluiceError(thrown) ? thrown : failure(UNEXPECTED, { problem: messageOf(thrown) }, { cause: thrown })
         if (error.code === ENGINE_CANCELLED.code || isAborted(this.#input.workspace)) {
@@ -246,7 +247,6 @@ class Runner {
         const table = workspace.table(dataset, session)
         await this.#serially((journal) => recordProfile(journal, session, table, dataset, runId))
       }
-      if (result.status !== 'skipped') this.#record(result)
       return result
     } finally {
       await session.close()

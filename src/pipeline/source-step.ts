@@ -4,6 +4,7 @@ import {
   failure,
   isSluiceError,
   SOURCE_FILE_CHANGED,
+  SOURCE_FILE_UNACCOUNTED,
   SOURCE_KINDS_MIXED,
   TABLE_SCHEMA_MISMATCH,
 } from '../errors/index.js'
@@ -168,7 +169,7 @@ function grouped(items: readonly Item[]): Item[][] {
 }
 
 /** Values, lines and files that the quick way cannot read: what is wrong is then looked for row by row. */
-const CAREFUL = new Set(['ENGINE_VALUE_INVALID', 'ENGINE_FILE_UNREADABLE', 'ENGINE_FAILED'])
+const CAREFUL = new Set(['ENGINE_VALUE_INVALID', 'ENGINE_FILE_UNREADABLE', 'ENGINE_FAILED', 'SOURCE_FILE_UNACCOUNTED'])
 
 async function takeGroup(
   step: StepContext,
@@ -220,15 +221,25 @@ function batchOf(
     ...(supersedes.length > 0 ? { supersedes: supersedes.join(' OR ') } : {}),
     ...(whole ? { ledgerAnew: true } : {}),
     files: (rowsOf) =>
-      intake.taken.map(({ item }) => ({
+      intake.taken.map(({ item, records }) => ({
         path: item.path,
         kind: offer.kind,
         bytes: item.bytes,
         checksum: checksum.get(item.path) ?? '',
         modifiedAt: item.modifiedAt,
-        rows: rowsOf.get(item.path) ?? (intake.taken.length === 1 ? [...rowsOf.values()].reduce((sum, rows) => sum + rows, 0) : 0),
+        rows: accounted(
+          item,
+          records,
+          rowsOf.get(item.path) ?? (intake.taken.length === 1 ? [...rowsOf.values()].reduce((sum, rows) => sum + rows, 0) : 0),
+        ),
       })),
   }
+}
+
+/** Never a row fewer without a word: what the engine read of a file is held against a count of its own. */
+function accounted(item: Item, records: number | undefined, rows: number): number {
+  if (records !== undefined && records !== rows) throw failure(SOURCE_FILE_UNACCOUNTED, { path: item.path, records, rows })
+  return rows
 }
 
 function placementOf(dataset: Dataset, whole: boolean, again: readonly string[]): Placement {

@@ -5,7 +5,7 @@ import { isAbsolute, join, resolve } from 'node:path'
 import { duckdb, type Engine, type Session, type SqlContext } from '../engine/index.js'
 import { failure, STORAGE_UNSUPPORTED } from '../errors/index.js'
 import { createJournal, type Lease, type LeaseOptions, takeLease } from '../journal/index.js'
-import { isSecret, isVariable, type Relation, type VariableValues } from '../schema/index.js'
+import { givenValue, isSecret, isVariable, type Relation, readSecret, type VariableValues } from '../schema/index.js'
 import type { SourceContext } from '../sources/index.js'
 import { localStorage, type Storage } from '../storage/index.js'
 import { DeltaTable } from '../table/index.js'
@@ -36,7 +36,8 @@ export interface Workspace {
   readonly currentFolder: string
   readonly fromCommandLine: ReadonlySet<string>
   readonly signal: AbortSignal | undefined
-  connect(): Promise<Session>
+  /** A session that ends its statement when the command is interrupted, unless it has to end well whatever happens. */
+  connect(until?: 'interrupted' | 'whatever happens'): Promise<Session>
   table(dataset: { readonly name: string }, session: Session): DeltaTable
   /** Makes this process the lake's one writer. Throws LEASE_HELD, STORAGE_DENIED. */
   takeLease(options: LeaseOptions): Promise<Lease>
@@ -50,7 +51,8 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
   const folder = findProject(options.project === undefined ? currentFolder : resolve(currentFolder, options.project))
   const project = await loadProject(folder)
   const { values, settings } = settingsOf(project, options.environment, options.variables ?? {})
-  const lake = lakePath(options.lake === undefined ? resolveIn(folder, settings.lake) : resolveIn(currentFolder, options.lake))
+  const configured = isSecret(settings.lake) ? readSecret(settings.lake) : settings.lake
+  const lake = lakePath(options.lake === undefined ? resolveIn(folder, configured) : resolveIn(currentFolder, options.lake))
   const storage = localStorage()
   let engine: Engine | undefined
   let temporary = join(tmpdir(), `sluice-${process.pid}-${randomUUID()}`)
@@ -63,9 +65,9 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
     currentFolder,
     fromCommandLine: new Set(Object.keys(options.variables ?? {})),
     signal: options.signal,
-    connect() {
+    connect(until = 'interrupted') {
       engine ??= duckdb({ ...engineSettings(settings.engine ?? {}), temporaryFolder: temporary })
-      return engine.connect(options.signal)
+      return engine.connect(until === 'interrupted' ? options.signal : undefined)
     },
     table: (dataset, session) => DeltaTable.at(`${lake}/${dataset.name.replace('.', '/')}`, { storage, session }),
     async takeLease(lease) {
@@ -117,21 +119,16 @@ export function changedName(relation: Pick<Relation, 'name'>): string {
   return `"${relation.name} (changed)"`
 }
 
-export function sqlContext(values: VariableValues): SqlContext {
-  return { relation: relationName, changed: changedName, values }
+export function sqlContext(values: VariableValues, secrets: SqlContext['secrets'] = 'read'): SqlContext {
+  return { relation: relationName, changed: changedName, values, secrets }
 }
 
-/** A variable's values for people and records: what is secret is named, never shown. */
+/** The values of variables, for people and records. Secrets are no variables, so none is among them. */
 export function shownVariables(workspace: Workspace): { name: string; value: string }[] {
   return Object.values(workspace.project.variables)
     .filter(isVariable)
-    .map((one) => ({ name: one.name, value: shown(workspace.values[one.name] ?? one.default) }))
+    .map((one) => ({ name: one.name, value: String(givenValue(one, workspace.values) ?? '') }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-}
-
-function shown(value: unknown): string {
-  if (value === undefined) return ''
-  return isSecret(value) ? `env(${value.name})` : String(value)
 }
 
 export function datasetNamed(workspace: Workspace, name: string): Dataset | undefined {

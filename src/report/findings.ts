@@ -40,7 +40,8 @@ function reassurance(steps: readonly ReportStep[]): string {
 
 function drawErrors({ run, steps }: ReportModel): Html | undefined {
   const failed = steps.flatMap(({ dataset, error }) => (error === undefined ? [] : [{ dataset, error }]))
-  const ofRunAlone = run.error !== undefined && !failed.some(({ error }) => isSame(error, run.error)) ? run.error : undefined
+  const said = [...failed.map(({ error }) => error), ...steps.flatMap(({ files }) => files.flatMap(({ error }) => error ?? []))]
+  const ofRunAlone = run.error !== undefined && !said.some((error) => isSame(error, run.error)) ? run.error : undefined
   if (failed.length === 0 && ofRunAlone === undefined) return undefined
   return html`${ofRunAlone && drawFailure(ofRunAlone, html`The run`)}${failed.map(({ dataset, error }) => drawFailure(error, datasetLink(dataset)))}`
 }

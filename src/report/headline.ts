@@ -37,6 +37,8 @@ function whereItFailed(steps: readonly ReportStep[]): string {
   const failed = withStatus(steps, 'failed')
   const blocked = withStatus(steps, 'blocked').length
   const [first] = failed
+  const refused = steps.flatMap((step) => step.files).filter((file) => file.status === 'refused').length
+  if (first === undefined && refused > 0) return `${counted(refused, 'file')} refused; all else is done.`
   if (first === undefined) return steps.length === 0 ? 'Failed before any step ran.' : 'Failed outside its steps.'
   const place = failed.length === 1 ? `at ${first.dataset}` : `at ${failed.length} of ${counted(steps.length, 'step')}`
   return blocked === 0 ? `Failed ${place}.` : `Failed ${place}; ${counted(blocked, 'step')} blocked.`

@@ -1,4 +1,4 @@
-import { failure, SECRET_NOT_SET, VARIABLE_INVALID, VARIABLE_NOT_SET, VARIABLE_UNKNOWN } from '../errors/index.js'
+import { failure, keepSecret, SECRET_NOT_SET, VARIABLE_INVALID, VARIABLE_NOT_SET, VARIABLE_UNKNOWN } from '../errors/index.js'
 
 export const VARIABLE = Symbol.for('sluice.variable')
 const SECRET = Symbol.for('sluice.secret')
@@ -141,5 +141,6 @@ export function isSecret(value: unknown): value is Secret {
 export function readSecret(secret: Secret, environment: NodeJS.ProcessEnv = process.env): string {
   const value = environment[secret.name]
   if (value === undefined || value === '') throw failure(SECRET_NOT_SET, { name: secret.name })
+  keepSecret(secret.name, value)
   return value
 }

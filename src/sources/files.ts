@@ -63,6 +63,8 @@ interface Prepared {
   readonly rejected?: string
   readonly messy: boolean
   readonly note?: string
+  /** Records it holds, by a count that is not the engine's. */
+  readonly records?: number
 }
 
 /**
@@ -142,7 +144,11 @@ async function readFiles(items: readonly FileItem[], request: ReadRequest, optio
     query: selects.length === 0 ? '' : selects.join('\nUNION ALL BY NAME\n'),
     messy,
     extraFields,
-    taken: kept.map(({ item, note }) => ({ item, ...(note === undefined ? {} : { note }) })),
+    taken: kept.map(({ item, note, records }) => ({
+      item,
+      ...(note === undefined ? {} : { note }),
+      ...(records === undefined ? {} : { records }),
+    })),
     refused,
     drift: kept.flatMap((one) => one.drift),
   }
@@ -257,6 +263,12 @@ async function prepareCsv(item: FileItem, request: ReadRequest, options: FilesOp
   if (item.location.endsWith('.zst')) return prepareOpaqueCsv(item, request, options)
   const seen = await inspectText(item.location)
   if (seen.firstLine === '') refuseEmpty(item, 'is empty: its first line, the header, has nothing in it')
+  if (seen.lineFeeds === 0 && seen.carriageReturns > 0) {
+    throw failure(SOURCE_FILE_UNREADABLE, {
+      path: item.path,
+      problem: 'its lines end in carriage returns alone; convert them to line feeds',
+    })
+  }
   const delimiter = options.delimiter ?? (item.path.includes('.tsv') ? '\t' : mostOf(seen.firstLine))
   const names = headerNames(item, seen.firstLine, delimiter)
   if (seen.lineFeeds === 0 || (seen.lineFeeds === 1 && seen.bytes <= Buffer.byteLength(seen.firstLine) + 5)) {
@@ -273,18 +285,13 @@ async function prepareCsv(item: FileItem, request: ReadRequest, options: FilesOp
   const held = settled.read.problem !== undefined
   if (seen.hasNul || !seen.validUtf8 || mixed || loneReturns || request.careful) {
     const note = mixed ? 'mixes Windows and Unix line endings; read line by line' : undefined
-    return {
-      ...(await rescuedCsv(item, request.session, names, delimiter)),
-      ...settled,
-      item,
-      messy: !mixed || request.careful || held,
-      ...(note === undefined ? {} : { note }),
-    }
+    const rescued = await rescuedCsv(item, request.session, names, delimiter)
+    const messy = rescued.rejected !== undefined || request.careful || held
+    return { ...rescued, ...settled, item, messy, ...(note === undefined ? {} : { note }) }
   }
-  const ending = seen.windowsEndings > 0 ? '\\r\\n' : '\\n'
   const columns = names.map((name) => `${quoteText(name)}: 'VARCHAR'`).join(', ')
-  const from = `FROM read_csv(${quotePath(item.location)}, auto_detect = false, header = true, delim = ${quoteText(delimiter)}, quote = '"', escape = '"', new_line = '${ending}', strict_mode = true, max_line_size = 16777216, columns = {${columns}})`
-  return { ...settled, item, from, rowNumber: 'row_number() OVER ()', messy: held }
+  const from = `FROM read_csv(${quotePath(item.location)}, auto_detect = false, header = true, delim = ${quoteText(delimiter)}, quote = '"', escape = '"', strict_mode = true, max_line_size = 16777216, columns = {${columns}})`
+  return { ...settled, item, from, rowNumber: 'row_number() OVER ()', messy: held, records: seen.lines - 1 }
 }
 
 /** Compressed so that only the engine can open it: its strict reader takes the file whole, or the file is refused. */
@@ -311,13 +318,14 @@ async function rescuedCsv(
   session: Session,
   names: readonly string[],
   delimiter: string,
-): Promise<Pick<Prepared, 'from' | 'rowNumber' | 'rejected'>> {
+): Promise<Pick<Prepared, 'from' | 'rowNumber' | 'rejected' | 'records'>> {
   const base = join(session.scratch, `rescued-${randomUUID()}`)
-  const { bad } = await rescueCsv(openText(item.location), names.length, delimiter, { good: `${base}.csv`, bad: `${base}.jsonl` })
+  const { good, bad } = await rescueCsv(openText(item.location), names.length, delimiter, { good: `${base}.csv`, bad: `${base}.jsonl` })
   const columns = ['_row', ...names].map((name) => `${quoteText(name)}: '${name === '_row' ? 'BIGINT' : 'VARCHAR'}'`).join(', ')
   return {
-    from: `FROM read_csv(${quotePath(`${base}.csv`)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', new_line = '\\n', max_line_size = 16777216, columns = {${columns}})`,
+    from: `FROM read_csv(${quotePath(`${base}.csv`)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', max_line_size = 16777216, columns = {${columns}})`,
     rowNumber: '_row',
+    records: good + bad,
     ...(bad === 0 ? {} : { rejected: rejectedSql(`${base}.jsonl`) }),
   }
 }
@@ -350,7 +358,15 @@ async function prepareJsonLines(item: FileItem, request: ReadRequest, options: F
     const reader = `read_ndjson(${quotePath(item.location)}, sample_size = -1, convert_strings_to_integers = false, maximum_object_size = 67108864)`
     const arrived = await session.describe(`SELECT * FROM ${reader}`)
     const settled = settle(item, request, arrived, options)
-    return { ...settled, item, from: `FROM ${reader}`, rowNumber: 'row_number() OVER ()', messy: settled.read.problem !== undefined }
+    const counted = readable === undefined ? {} : { records: readable.lines }
+    return {
+      ...settled,
+      item,
+      from: `FROM ${reader}`,
+      rowNumber: 'row_number() OVER ()',
+      messy: settled.read.problem !== undefined,
+      ...counted,
+    }
   }
   const base = join(session.scratch, `rescued-${randomUUID()}`)
   const { good, bad } = await rescueJsonLines(openText(item.location), { good: `${base}.jsonl`, bad: `${base}.bad.jsonl` })
@@ -374,6 +390,7 @@ async function prepareJsonLines(item: FileItem, request: ReadRequest, options: F
     item,
     from: `FROM (SELECT ${['r', ...values].join(', ')} FROM read_ndjson(${quotePath(`${base}.jsonl`)}, columns = {r: 'BIGINT', v: 'JSON'}, maximum_object_size = 67108864))`,
     rowNumber: 'r',
+    records: good + bad,
     ...(bad === 0 ? {} : { rejected: rejectedSql(`${base}.bad.jsonl`) }),
     messy: true,
   }
@@ -391,5 +408,6 @@ async function prepareParquet(item: FileItem, request: ReadRequest, options: Fil
     from: `FROM ${reader}`,
     rowNumber: 'file_row_number + 1',
     messy: request.careful || settled.read.problem !== undefined,
+    records: Number(counted?.['n']),
   }
 }

@@ -41,7 +41,7 @@ export function generator(options: GeneratorOptions): Source {
         whenChanged: 'refuse',
         async read(items, { columns, session }) {
           const template = options.query(rows, seed)
-          const query = renderSql(template, { relation: noRelation, changed: noRelation, values }).text
+          const query = renderSql(template, { relation: noRelation, changed: noRelation, values, secrets: 'read' }).text
           const given = await session.describe(`SELECT * FROM (${query})`)
           const names = new Set(given.map((field) => field.name))
           const { mapping } = compareSchema(columns, given)

@@ -7,6 +7,8 @@ import { createGunzip } from 'node:zlib'
 /** What one pass over a text file's bytes tells: enough to know whether the engine's strict reader takes every line of it. */
 export interface Inspection {
   readonly bytes: number
+  /** Lines, the last one counted whether or not it is ended. */
+  readonly lines: number
   readonly lineFeeds: number
   readonly carriageReturns: number
   readonly windowsEndings: number
@@ -37,6 +39,7 @@ export async function inspectText(path: string): Promise<Inspection> {
   let hasNul = false
   let validUtf8 = true
   let endedWithReturn = false
+  let endsLine = false
   let tail: Buffer = Buffer.alloc(0)
   const head: Buffer[] = []
   let headDone = false
@@ -48,6 +51,7 @@ export async function inspectText(path: string): Promise<Inspection> {
     carriageReturns += count(chunk, 13)
     windowsEndings += countPairs(chunk)
     endedWithReturn = chunk[chunk.length - 1] === 13
+    endsLine = chunk[chunk.length - 1] === 10
     hasNul ||= chunk.includes(0)
     if (validUtf8) {
       const whole = tail.length === 0 ? chunk : Buffer.concat([tail, chunk])
@@ -62,7 +66,16 @@ export async function inspectText(path: string): Promise<Inspection> {
   }
   const text = Buffer.concat(head).toString('utf8')
   const firstLine = (text.split('\n', 1)[0] ?? '').replace(/\r$/, '').replace(/^\uFEFF/, '')
-  return { bytes, lineFeeds, carriageReturns, windowsEndings, hasNul, validUtf8: validUtf8 && tail.length === 0, firstLine }
+  return {
+    bytes,
+    lines: lineFeeds + (endsLine || bytes === 0 ? 0 : 1),
+    lineFeeds,
+    carriageReturns,
+    windowsEndings,
+    hasNul,
+    validUtf8: validUtf8 && tail.length === 0,
+    firstLine,
+  }
 }
 
 function count(chunk: Buffer, byte: number): number {

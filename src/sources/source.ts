@@ -70,7 +70,8 @@ export interface Intake {
   /** True when `query` has `_problem` and `_raw`. */
   readonly messy: boolean
   readonly extraFields: readonly Field[]
-  readonly taken: readonly { readonly item: Item; readonly note?: string }[]
+  /** `records` is how many the item holds by a count that is not the engine's: as many rows must come out of `query`. */
+  readonly taken: readonly { readonly item: Item; readonly note?: string; readonly records?: number }[]
   readonly refused: readonly { readonly item: Item; readonly error: SluiceError }[]
   readonly drift: readonly FileDrift[]
 }

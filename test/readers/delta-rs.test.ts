@@ -59,7 +59,15 @@ describeWithData('tables of the nyc-taxi example', () => {
     test('every table holds the same rows: layers, quarantine and journal', async () => {
       const paths = tablesIn(lake)
       expect(paths.map((path) => path.slice(lake.length + 1))).toEqual(
-        expect.arrayContaining(['_quarantine/silver/trips', '_sluice/runs', '_sluice/steps', 'bronze/raw_trips', 'gold/hourly_demand', 'silver/trips', 'silver/zones']),
+        expect.arrayContaining([
+          '_quarantine/silver/trips',
+          '_sluice/runs',
+          '_sluice/steps',
+          'bronze/raw_trips',
+          'gold/hourly_demand',
+          'silver/trips',
+          'silver/zones',
+        ]),
       )
       expect(existsSync(join(lake, 'gold/hourly_demand/_delta_log/_last_checkpoint'))).toBe(true)
       const seen = asDeltaRsReads(paths)
