@@ -20,7 +20,7 @@ const files = await connection.runAndReadAll('select distinct _source_file as fi
 for (const { file } of files.getRowObjectsJson()) {
   const path = join(folder, `${file.split('/').at(-1)}.parquet`)
   await connection.run(`
-    copy (select * exclude (_source_file, _source_row) from trips where _source_file = ${quote(file)} order by _source_row)
+    copy (select * exclude (_source_file, _source_row) from trips where _source_file = ${quote(file)})
     to ${quote(path)} (format parquet, compression zstd)`)
 }
 console.log(JSON.stringify({ durationMs: Math.round(performance.now() - started), rows: Number(rows), files: files.currentRowCount }))

@@ -54,7 +54,7 @@ export async function decide(workspace: Workspace, session: Session, dataset: Da
     if (!one.diff.adds && !one.diff.removes) continue
     reasons.push(`upstream-changed: ${one.name} went from version ${consumed.version} to ${one.snapshot.version}`)
     if (one.name !== inputs.changed || inputs.whole.includes(one.name)) full = true
-    else if (one.diff.removes && dataset.write.kind !== 'replaceBy') full = true
+    else if (one.diff.removes && (dataset.write.kind !== 'replaceBy' || one.diff.anew)) full = true
   }
   if (reasons.length > 0) return decided('run', full ? 'full' : 'incremental', reasons)
   const judgedOtherwise = state.note.expectations !== expectationsFingerprint(dataset, workspace.values)

@@ -18,6 +18,8 @@ export interface PlannedStep {
   readonly reasons: readonly string[]
   /** The query as it runs, or where the rows come from. */
   readonly sql: string
+  /** Files that a run would refuse: they were refused before, or have changed since they were taken. */
+  readonly refused: readonly string[]
 }
 
 export interface PlanOptions {
@@ -54,7 +56,15 @@ async function planQuery(workspace: Workspace, session: Session, dataset: Datase
     passing === undefined
       ? reasons
       : reasons.map((reason) => `${reason}; ${passing} held rows would now pass (sluice quarantine replay ${dataset.name})`)
-  return { dataset: dataset.name, layer: dataset.layer, action, mode, reasons: said, sql: queryText(dataset, workspace.values) }
+  return {
+    dataset: dataset.name,
+    layer: dataset.layer,
+    action,
+    mode,
+    reasons: said,
+    sql: queryText(dataset, workspace.values),
+    refused: [],
+  }
 }
 
 async function planSource(workspace: Workspace, session: Session, dataset: Dataset, fullRefresh: boolean): Promise<PlannedStep> {
@@ -78,7 +88,6 @@ async function planSource(workspace: Workspace, session: Session, dataset: Datas
     ...(fullRefresh ? ['full-refresh: asked for'] : []),
     ...(fresh > 0 ? [`new-files: ${fresh} of ${offer.items.length}${offer.kind === 'synthetic' ? ' (synthetic)' : ''}`] : []),
     ...(state.snapshot === undefined ? [`never-ran: ${dataset.name} has no table yet`] : []),
-    ...sorting.refused.map((one) => `refused: ${one.item.path}`),
   ]
-  return { ...step, action: fresh > 0 || fullRefresh ? 'run' : 'skip', reasons }
+  return { ...step, action: fresh > 0 || fullRefresh ? 'run' : 'skip', reasons, refused: sorting.refused.map((one) => one.item.path) }
 }

@@ -209,8 +209,9 @@ function batchOf(
   whole: boolean,
 ): Batch {
   const again = intake.taken.filter(({ item }) => replaced.includes(item)).map(({ item }) => item.path)
-  const fromThem = `t.${SOURCE_FILE} IN (${again.map(quoteText).join(', ')})`
-  const supersedes = [...(again.length > 0 ? [fromThem] : []), ...(dataset.write.kind === 'merge' ? [sameKey(dataset)] : [])]
+  // A file's rows may be held already: it has changed since, or its table was restored to a version without it.
+  const fromThem = `t.${SOURCE_FILE} IN (${intake.taken.map(({ item }) => quoteText(item.path)).join(', ')})`
+  const supersedes = [...(intake.taken.length > 0 ? [fromThem] : []), ...(dataset.write.kind === 'merge' ? [sameKey(dataset)] : [])]
   return {
     query: intake.query,
     fields: [...tableFields(dataset), ...intake.extraFields, ...(intake.messy ? PROBLEM_FIELDS : [])],

@@ -50,6 +50,8 @@ export interface TableDiff {
   readonly removes: boolean
   /** False when no row was added or moved. */
   readonly adds: boolean
+  /** True when no file stands in both versions: all that was there has been replaced. */
+  readonly anew: boolean
 }
 
 const CHECKPOINT_INTERVAL = 10
@@ -167,6 +169,7 @@ export class DeltaTable {
       added: scanFiles(session, to, added),
       removed: scanFiles(session, { ...from, fields: to.fields }, removed),
       adds: added.length > 0,
+      anew: from.files.size > 0 && removed.length === from.files.size,
       removes: removed.length > 0,
     }
   }

@@ -23,6 +23,7 @@ export const plan: Command = {
           const { style } = invocation.output
           const mark = step.action === 'run' ? style('green', 'run ') : style('dim', 'skip')
           invocation.output.print(`${mark}  ${step.dataset}${step.reasons.length === 0 ? '  nothing new' : `  ${step.reasons.join('; ')}`}`)
+          for (const path of step.refused) invocation.output.print(`      refused: ${path}`)
           if (invocation.flag('sql')) invocation.output.print(`      ${step.sql}`)
         }
       return 0
