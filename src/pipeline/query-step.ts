@@ -42,9 +42,18 @@ export async function runQuery(
     placement: placementOf(dataset, mode, interval),
     // An interval takes in a part only, so what was consumed before still holds.
     consumed: mode === 'interval' ? (decision.state.note?.consumed ?? {}) : consumedNow(decision.upstream),
-    ...(dataset.write.kind === 'merge' ? { supersedes: sameKey(dataset) } : {}),
+    ...supersedes(dataset, mode, interval),
   }
   return { ...(await publish(step, decision.state, batch)), rowsRead: rowsRead + readAgain }
+}
+
+/** Held rows that this step computes again, or has newer ones for. */
+function supersedes(dataset: Dataset, mode: Decision['mode'] | 'interval', interval: Interval | undefined): Pick<Batch, 'supersedes'> {
+  if (interval !== undefined) return { supersedes: intervalPredicate(dataset, interval) }
+  if (dataset.write.kind === 'merge') return { supersedes: sameKey(dataset) }
+  if (dataset.write.kind !== 'replaceBy' || mode === 'full') return {}
+  const same = dataset.write.columns.map((key) => `k.${quoteName(key)} IS NOT DISTINCT FROM t.${quoteName(key)}`)
+  return { supersedes: `EXISTS (SELECT 1 FROM ${TOUCHED} AS k WHERE ${same.join(' AND ')})` }
 }
 
 /** SQL over `t`, a held row, that is true when a staged row has its key. */

@@ -43,12 +43,20 @@ export async function commitChange(
   }
   // A table's own path ends where its files' begin; absolute paths are files of another table's folder (a shallow clone).
   await storage.settle(change.adds.map((add) => `${snapshot.path}/${decodePath(add.path)}`))
+  const txnId = randomUUID()
   let readVersion = snapshot.version
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const version = readVersion + 1
-    if (await log.write(version, actionsOf(change, readVersion, options))) return { version, applied: true }
+    const actions = actionsOf(change, readVersion, txnId, options)
+    const written = await log.write(version, actions).catch(async (error: unknown) => {
+      // A write may fail after it has taken effect. Only the log knows, and a commit that is in it must keep its files.
+      if (await isOurs(log, version, txnId)) return true
+      throw error
+    })
+    if (written) return { version, applied: true }
     const winner = await log.read(version)
     if (winner === undefined) continue
+    if (winner.some((action) => action.commitInfo?.txnId === txnId)) return { version, applied: true }
     if (
       options.txn !== undefined &&
       winner.some(({ txn }) => txn?.appId === options.txn?.appId && (txn?.version ?? -1) >= (options.txn?.version ?? 0))
@@ -60,6 +68,11 @@ export async function commitChange(
     readVersion = version
   }
   throw failure(TABLE_CONFLICT, { path: snapshot.path, version: readVersion, problem: `${ATTEMPTS} attempts were all overtaken` })
+}
+
+async function isOurs(log: DeltaLog, version: number, txnId: string): Promise<boolean> {
+  const actions = await log.read(version).catch(() => undefined)
+  return actions?.some((action) => action.commitInfo?.txnId === txnId) ?? false
 }
 
 function alreadyApplied(snapshot: Snapshot, { txn }: CommitOptions): boolean {
@@ -77,7 +90,7 @@ function conflict(change: Change, winner: readonly Action[], { txn }: CommitOpti
   return undefined
 }
 
-function actionsOf(change: Change, readVersion: number, options: CommitOptions): Action[] {
+function actionsOf(change: Change, readVersion: number, txnId: string, options: CommitOptions): Action[] {
   const now = Date.now()
   return [
     {
@@ -90,7 +103,7 @@ function actionsOf(change: Change, readVersion: number, options: CommitOptions):
         isBlindAppend: change.blind && change.operation === 'WRITE',
         operationMetrics: Object.fromEntries(Object.entries(change.metrics).map(([name, value]) => [name, String(value)])),
         engineInfo: options.engineInfo ?? 'Sluice',
-        txnId: randomUUID(),
+        txnId,
         ...(options.note === undefined ? {} : { userMetadata: options.note }),
       },
     },
