@@ -9,7 +9,7 @@ import { rowsOf } from './publish.js'
 /** Enough rows for the shape of a column, few enough that a run does not wait for it. */
 const SAMPLE_ROWS = 50_000
 
-/** Keeps what a dataset's columns look like. Large tables are looked at through a sample, and say so; nulls are counted from the table's own statistics. */
+/** Keeps what a dataset's columns look like. Large tables are looked at through a sample, and say so; bounds and nulls come from the table's own statistics. */
 export async function recordProfile(journal: Journal, session: Session, table: DeltaTable, dataset: Dataset, runId: string): Promise<void> {
   const snapshot = await table.snapshot()
   const rows = rowsOf([...snapshot.files.values()])
@@ -32,12 +32,17 @@ export async function recordProfile(journal: Journal, session: Session, table: D
   ])
 }
 
-/** A sample has fewer nulls than the table; the log counts those exactly. */
+/** A sample has fewer nulls than the table and narrower bounds; the log knows both, the bounds of all but texts. */
 function withTableStatistics(column: ColumnProfile, snapshot: Snapshot): ColumnProfile {
-  const all = [...snapshot.files.values()].map((add) => parseStatistics(add.stats))
-  const nulls = all.map((file) => file.nulls[column.column])
-  if (nulls.length === 0 || !nulls.every((one) => typeof one === 'number')) return column
-  return { ...column, nulls: nulls.reduce((sum, one) => sum + one, 0) }
+  const files = [...snapshot.files.values()].map((add) => parseStatistics(add.stats))
+  const nulls = files.map((file) => file.nulls[column.column])
+  const counted = nulls.every((one) => typeof one === 'number') ? { nulls: nulls.reduce((sum, one) => sum + one, 0) } : {}
+  const kind = snapshot.fields.find((field) => field.name === column.column)?.type.kind ?? 'string'
+  const ordered = files.flatMap((file) => [file.min[column.column], file.max[column.column]]).filter((one) => one !== undefined)
+  if (kind === 'string' || ordered.length === 0) return { ...column, ...counted }
+  ordered.sort((left, right) => (typeof left === 'number' && typeof right === 'number' ? left - right : String(left) < String(right) ? -1 : 1))
+  const [min, max] = [ordered.at(0), ordered.at(-1)].map((one) => String(one).replace('T', ' '))
+  return { ...column, ...counted, min: min ?? null, max: max ?? null }
 }
 
 export interface KeptProfile {
