@@ -49,10 +49,12 @@ export const trips = dataset('silver.trips', {
       select look as suspect from raw group by look having count(*) > 1
     ), fitted as not materialized (
       select *,
-        case when greatest(${sql`abs(fare_amount), abs(extra), abs(mta_tax), abs(tip_amount), abs(tolls_amount), abs(improvement_surcharge)`},
+        case when greatest(abs(fare_amount), abs(extra), abs(mta_tax), abs(tip_amount), abs(tolls_amount), abs(improvement_surcharge),
             abs(total_amount), abs(congestion_surcharge), abs(airport_fee)) >= 99999999.995
           or passenger_count <> floor(passenger_count) or rate_code_id <> floor(rate_code_id)
-          or greatest(abs(passenger_count), abs(rate_code_id), abs(vendor_id), abs(pickup_location_id), abs(dropoff_location_id), abs(payment_type)) > 2147483647
+          or greatest(abs(passenger_count), abs(rate_code_id)) > 2147483647
+          or least(vendor_id, pickup_location_id, dropoff_location_id, payment_type) < -2147483648
+          or greatest(vendor_id, pickup_location_id, dropoff_location_id, payment_type) > 2147483647
           or pickup_datetime not between timestamp '0001-01-02' and timestamp '9999-12-30'
           or dropoff_datetime not between timestamp '0001-01-02' and timestamp '9999-12-30'
         then concat_ws('|', vendor_id, pickup_datetime, dropoff_datetime, passenger_count, rate_code_id, pickup_location_id, dropoff_location_id, payment_type, ${amounts})
