@@ -20,14 +20,24 @@ for (const statement of script.split(/;$/m)) {
   const began = performance.now()
   // A function, so that `$'` in the SQL is not taken for a pattern.
   await connection.run(statement.replaceAll(/\$(input|out|zones)\b/g, (name) => values[name]))
-  if (timings) console.error(`${Math.round(performance.now() - began)} ms: ${statement.replaceAll(/--.*$/gm, '').trim().slice(0, 60).replaceAll('\n', ' ')}`)
+  if (timings)
+    console.error(
+      `${Math.round(performance.now() - began)} ms: ${statement.replaceAll(/--.*$/gm, '').replaceAll(/\s+/g, ' ').trim().slice(0, 60)}`,
+    )
 }
 
 const count = async (table) => {
   const counted = await connection.runAndReadAll(`select count(*) from ${quote(join(out, `${table}.parquet`))}`)
   return Number(counted.getRows()[0][0])
 }
-const tables = ['bronze_raw_trips', 'silver_trips', 'quarantine_trips', 'gold_revenue_by_day_and_zone', 'gold_hourly_demand', 'gold_payment_mix_by_month']
+const tables = [
+  'bronze_raw_trips',
+  'silver_trips',
+  'quarantine_trips',
+  'gold_revenue_by_day_and_zone',
+  'gold_hourly_demand',
+  'gold_payment_mix_by_month',
+]
 const rows = {}
 for (const table of tables) rows[table] = await count(table)
 console.log(JSON.stringify({ durationMs: Math.round(performance.now() - started), rows }))
