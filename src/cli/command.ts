@@ -132,6 +132,15 @@ export function helpText(command: Command): string {
   ].join('\n')
 }
 
+/** An option's whole number. Throws USAGE_WRONG. */
+export function wholeNumber(command: Pick<Command, 'name'>, { text }: Pick<Invocation, 'text'>, name: string, otherwise: number): number {
+  const given = text(name)
+  if (given === undefined) return otherwise
+  if (!/^\d+$/.test(given))
+    throw failure(USAGE_WRONG, { command: command.name, problem: `--${name} takes a whole number; "${given}" is none.` })
+  return Number(given)
+}
+
 /** Throws USAGE_WRONG when a word that the command needs is missing. */
 export function requireWord(command: Command, value: string | undefined, what: string): string {
   if (value === undefined) throw failure(USAGE_WRONG, { command: command.name, problem: `It needs ${what}.` })

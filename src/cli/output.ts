@@ -47,7 +47,10 @@ export function terminal(json: boolean): Output {
 }
 
 /** Values that JSON has no word for: 64-bit integers and decimals as text, bytes as base64, maps as objects. */
-export function plain(_key: string, value: unknown): unknown {
+export function plain(this: unknown, key: string, given: unknown): unknown {
+  // A Buffer has made itself an object by the time it comes here; its holder still has it.
+  const held = typeof this === 'object' && this !== null ? (this as Readonly<Record<string, unknown>>)[key] : given
+  const value = held instanceof Uint8Array ? held : given
   if (typeof value === 'bigint') return value.toString()
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
   if (value instanceof Map) return Object.fromEntries([...value].map(([key, one]) => [String(key), one]))

@@ -156,6 +156,9 @@ function scanSql({ files, columns, partitionColumns, fileNumber }: Scan): string
     const empty = columns.map((column) => `NULL::${sqlType(column.type)} AS ${quoteName(column.name)}`)
     return `SELECT ${[...empty, ...(fileNumber === undefined ? [] : [`NULL::BIGINT AS ${quoteName(fileNumber)}`])].join(', ')} WHERE false`
   }
+  if (files.every((file) => file.exact === true) && !columns.some((column) => VIRTUAL_COLUMNS.has(column.name))) {
+    return exactScanSql({ files, columns, partitionColumns, ...(fileNumber === undefined ? {} : { fileNumber }) })
+  }
   // Internal names keep a user's column called file_index or filename from hiding the reader's own.
   const schema = data.map((column, index) => {
     const name = quoteText(column.name)
@@ -173,6 +176,21 @@ function scanSql({ files, columns, partitionColumns, fileNumber }: Scan): string
     return index >= 0 ? `c${index} AS ${quoteName(column.name)}` : `${partitionValueSql(column, files)} AS ${quoteName(column.name)}`
   })
   if (fileNumber !== undefined) select.push(`file_index::BIGINT AS ${quoteName(fileNumber)}`)
+  return `SELECT ${select.join(', ')} FROM read_parquet([${files.map((file) => quotePath(file.path)).join(', ')}], ${options.join(', ')})`
+}
+
+/** Names by which DuckDB's reader tells where a row came from; a column of that name would hide it. */
+const VIRTUAL_COLUMNS = new Set(['file_index', 'filename', 'file_row_number'])
+
+/** Without `schema`, row groups of one file are read side by side; with it, DuckDB reads a file with one thread. */
+function exactScanSql({ files, columns, partitionColumns, fileNumber }: Scan): string {
+  const select = columns.map((column) => {
+    const name = quoteName(column.name)
+    return partitionColumns.includes(column.name) ? `${partitionValueSql(column, files)} AS ${name}` : name
+  })
+  if (fileNumber !== undefined) select.push(`file_index::BIGINT AS ${quoteName(fileNumber)}`)
+  const rows = files.reduce((sum, file) => sum + (file.rows ?? 0), 0)
+  const options = ['hive_partitioning = false', ...(rows > 0 ? [`explicit_cardinality = ${rows}`] : [])]
   return `SELECT ${select.join(', ')} FROM read_parquet([${files.map((file) => quotePath(file.path)).join(', ')}], ${options.join(', ')})`
 }
 
@@ -265,7 +283,7 @@ const DEFINITIONS: Readonly<Record<string, ErrorDefinition<{ problem: string }>>
 function translate(thrown: unknown, sql: string): SluiceError {
   const text = messageOf(thrown)
   const found = parseFailure(text)
-  const problem = (found.exception_message ?? text).trim()
+  const problem = (found.exception_message ?? text).split(/\nPossible |\n\nLINE |\nThe possible /)[0]?.trim() ?? text
   const facts = { problem, ...(found.position === undefined ? {} : { position: characterOffset(sql, Number(found.position)) }) }
   if (found.exception_type === 'INTERRUPT' || problem === 'Interrupted!') return failure(ENGINE_CANCELLED, {}, { cause: thrown })
   if (/no space left on device|disk quota exceeded|failed to offload data block.*max_temp_directory_size/i.test(problem)) {

@@ -27,6 +27,8 @@ export interface ScanFile {
   readonly rows?: number
   /** Values of partition columns, as text; null is null. */
   readonly partition: Readonly<Record<string, string | null>>
+  /** True when the file is known to have just the columns wanted, of their types. Such files are read by all threads at once. */
+  readonly exact?: boolean
 }
 
 export interface Scan {

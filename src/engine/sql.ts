@@ -1,4 +1,4 @@
-import type { Place } from '../errors/index.js'
+import { failure, type Place, SQL_VALUE_UNDEFINED } from '../errors/index.js'
 import {
   type ChangedRelation,
   COLUMN_NAME,
@@ -52,6 +52,8 @@ export interface Sql {
  * and makes the lineage: the dataset it fills reads silver.trips. Backslashes stand for themselves, as patterns want them.
  */
 export function sql(strings: TemplateStringsArray, ...parts: readonly SqlPart[]): Sql {
+  const absent = (parts as readonly unknown[]).indexOf(undefined)
+  if (absent >= 0) throw failure(SQL_VALUE_UNDEFINED, { number: absent + 1 }, { place: callerPlace(sql) })
   return {
     [SQL]: true,
     strings: strings.raw.map((string) => string.replaceAll('\\`', '`').replaceAll('\\${', '${')),

@@ -190,6 +190,38 @@ export const INTERVAL_INVALID = define<{ dataset: string; problem: string }>({
     'An interval is `--from YYYY-MM-DD --to YYYY-MM-DD` (the end is not included), for datasets with a date or timestamp partition.',
 })
 
+export const SQL_VALUE_UNDEFINED = define<{ number: number }>({
+  code: 'SQL_VALUE_UNDEFINED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ number }) => `Value ${number} in this SQL is undefined.`,
+  hint: () => 'When two files import each other, one of them is read before the other has made its dataset: let only one read the other.',
+})
+
+export const EXPECTATION_INVALID = define<{ expectation: string; problem: string }>({
+  code: 'EXPECTATION_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ expectation, problem }) => `The expectation ${expectation}: ${problem}`,
+  hint: () => '`mostly` takes the share of rows that must pass, 0 to 1.',
+})
+
+export const ENGINE_SETTING_WRONG = define<{ setting: string; value: string }>({
+  code: 'ENGINE_SETTING_WRONG',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ setting, value }) => `The engine's ${setting} cannot be "${value}".`,
+  hint: () => 'Memory is a size such as 512MB or 4GB, threads a whole number; in sluice.config.ts, or by SLUICE_MEMORY and SLUICE_THREADS.',
+})
+
+export const RUN_UNKNOWN = define<{ runId: string }>({
+  code: 'RUN_UNKNOWN',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ runId }) => `There is no record of a run ${runId}.`,
+  hint: () => '`sluice query --project DIR "..."` or the history in the report name the runs there are.',
+})
+
 // Engine.
 
 export const ENGINE_FAILED = define<{ problem: string }>({
@@ -325,6 +357,15 @@ export const TABLE_SCHEMA_MISMATCH = define<{ path: string; problem: string }>({
   hint: () => 'Change the definition back, or rebuild the table with `sluice run --full-refresh`.',
 })
 
+export const TABLE_NULL_REFUSED = define<{ path: string; column: string; rows: number }>({
+  code: 'TABLE_NULL_REFUSED',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ path, column, rows }) =>
+    `The column "${column}" of ${path} may not be null${rows > 0 ? `, and is in ${rows} of the new rows` : ''}.`,
+  hint: ({ column }) => `Add expect.column('${column}').notNull().otherwise('quarantine'), so that such rows are held.`,
+})
+
 export const TABLE_KEYS_REPEAT = define<{ path: string; keys: readonly string[]; rows: number; example: string }>({
   code: 'TABLE_KEYS_REPEAT',
   retry: 'terminal',
@@ -425,6 +466,14 @@ export const SOURCE_KINDS_MIXED = define<{ dataset: string; held: string; arrivi
   exit: 2,
   message: ({ dataset, held, arriving }) => `${dataset} holds ${held} rows; ${arriving} rows are not added to them.`,
   hint: () => 'Use another lake with `--lake PATH`, or start this one over with `--full-refresh`.',
+})
+
+export const SOURCE_ADDRESS_WRONG = define<{ url: string; problem: string }>({
+  code: 'SOURCE_ADDRESS_WRONG',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ url, problem }) => `${url} cannot be downloaded: ${problem}`,
+  hint: () => 'Check the address, and the variables that it is made of.',
 })
 
 export const SOURCE_UNREACHABLE = define<{ url: string; problem: string; path: string }>({

@@ -29,6 +29,8 @@ export interface ErrorDocument {
   readonly message: string
   readonly hint: string
   readonly retry: Retry
+  /** The exit code of a command that ends with it. */
+  readonly exit: ExitCode
   readonly file?: string
   readonly line?: number
   readonly column?: number
@@ -71,6 +73,7 @@ export class SluiceError extends Error {
       message: this.message,
       hint: this.hint,
       retry: this.retry,
+      exit: this.exit,
       ...(file === undefined ? {} : { file }),
       ...(line === undefined ? {} : { line }),
       ...(column === undefined ? {} : { column }),

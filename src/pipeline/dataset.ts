@@ -25,7 +25,7 @@ export interface DatasetDefinition<C extends Columns, S extends Columns> {
   readonly partition?: readonly NameOf<C>[]
   readonly from: Source | Sql
   readonly write: WriteStrategy<NameOf<C>>
-  readonly expect?: readonly AnyExpectation<NameOf<C> | NameOf<S>>[]
+  readonly expect?: readonly AnyExpectation<NameOf<NoInfer<C>> | NameOf<NoInfer<S>>>[]
 }
 
 /** A named table with typed columns at a layer, and the rule that fills it. */

@@ -7,7 +7,7 @@ import { queryText, readState } from './note.js'
 import { refusedFiles } from './records.js'
 import { wouldPass } from './replay.js'
 import { selectDatasets } from './select.js'
-import { requireOneKind, sortItems, sourceOf } from './source-step.js'
+import { requireItems, requireOneKind, requireSameTypes, sortItems, sourceOf } from './source-step.js'
 import type { Workspace } from './workspace.js'
 
 export interface PlannedStep {
@@ -76,6 +76,8 @@ async function planSource(workspace: Workspace, session: Session, dataset: Datas
   const refused = await refusedFiles(await openJournal(workspace.lake, workspace.storage, session), dataset.name)
   const offer = await source.offer(workspace.sourceContext(() => {}))
   if (!fullRefresh) requireOneKind(dataset, offer, state)
+  if (!fullRefresh) requireSameTypes(dataset, state)
+  requireItems(offer, state)
   const sorting = await sortItems(offer, state, refused, fullRefresh)
   const step = {
     dataset: dataset.name,

@@ -40,7 +40,9 @@ function withTableStatistics(column: ColumnProfile, snapshot: Snapshot): ColumnP
   const kind = snapshot.fields.find((field) => field.name === column.column)?.type.kind ?? 'string'
   const ordered = files.flatMap((file) => [file.min[column.column], file.max[column.column]]).filter((one) => one !== undefined)
   if (kind === 'string' || ordered.length === 0) return { ...column, ...counted }
-  ordered.sort((left, right) => (typeof left === 'number' && typeof right === 'number' ? left - right : String(left) < String(right) ? -1 : 1))
+  ordered.sort((left, right) =>
+    typeof left === 'number' && typeof right === 'number' ? left - right : String(left) < String(right) ? -1 : 1,
+  )
   const [min, max] = [ordered.at(0), ordered.at(-1)].map((one) => String(one).replace('T', ' '))
   return { ...column, ...counted, min: min ?? null, max: max ?? null }
 }

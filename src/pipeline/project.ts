@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createJiti } from 'jiti'
@@ -19,6 +19,7 @@ import {
   PROJECT_NO_DATASETS,
   PROJECT_NOT_FOUND,
   type SluiceError,
+  SQL_VALUE_UNDEFINED,
 } from '../errors/index.js'
 import { findCycle, topological } from '../lineage/index.js'
 import { isVariable, parseVariables, type Variable, type VariableValues } from '../schema/index.js'
@@ -93,6 +94,13 @@ export async function loadProject(folder: string): Promise<Project> {
       }
     }
   }
+  if (problems.some((problem) => problem.code === SQL_VALUE_UNDEFINED.code || problem.message.includes('before initialization'))) {
+    const circle = findCycle(
+      files.map((file) => ({ name: relative(folder, file), reads: importsOf(file).map((path) => relative(folder, path)) })),
+    )
+    if (circle !== undefined)
+      throw new ProjectProblems([failure(DATASET_CYCLE, { path: circle }, { place: { file: circle[0] ?? '', line: 1, column: 1 } })])
+  }
   const datasets = [...found.values()].map((one) => one.dataset)
   if (datasets.length === 0 && problems.length === 0) problems.push(failure(PROJECT_NO_DATASETS, { folder: join(folder, 'datasets') }))
   problems.push(...graphProblems(datasets, folder))
@@ -100,6 +108,13 @@ export async function loadProject(folder: string): Promise<Project> {
   for (const one of datasets) for (const variable of variablesOf(one)) variables[variable.name] ??= variable
   const order = topological(datasets.map((one) => lineageNode(one)))
   return { folder, config, datasets: order.map((name) => found.get(name)?.dataset).filter((one) => one !== undefined), variables }
+}
+
+/** The files that a definition imports by a relative path. */
+function importsOf(file: string): string[] {
+  return [...readFileSync(file, 'utf8').matchAll(/from\s+['"](\.[^'"]+)['"]/g)].map((match) =>
+    resolve(dirname(file), (match[1] ?? '').replace(/\.js$/, '.ts')),
+  )
 }
 
 function collectVariables(exported: Readonly<Record<string, unknown>>, into: Record<string, Variable>): void {
@@ -143,17 +158,20 @@ function graphProblems(datasets: readonly Dataset[], folder: string): SluiceErro
 
 function loader(): (file: string) => Promise<Readonly<Record<string, unknown>>> {
   // `import 'sluice'` in a project is this very package, loaded once and never transpiled.
-  const self = fileURLToPath(new URL('../index.js', import.meta.url))
+  const own = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url))
+  const alias = { 'sluice/table': own('table/index.js'), 'sluice/testing': own('testing/index.js'), sluice: own('index.js') }
   const root = fileURLToPath(new URL('../..', import.meta.url))
-  const jiti = createJiti(import.meta.url, { moduleCache: true, alias: { sluice: self }, nativeModules: [root], interopDefault: false })
+  const jiti = createJiti(import.meta.url, { moduleCache: true, alias, nativeModules: [root], interopDefault: false })
   return (file) => jiti.import(file)
 }
 
 function invalidFile(thrown: unknown, file: string, folder: string): SluiceError {
   const text = messageOf(thrown)
-  const inside = /([^\s()'"]+\.[mc]?[tj]s):(\d+):(\d+)/.exec(`${text}\n${thrown instanceof Error ? (thrown.stack ?? '') : ''}`)
+  const said = `${text}\n${thrown instanceof Error ? (thrown.stack ?? '') : ''}`
+  const places = [...said.matchAll(/([^\s()'"]+\.[mc]?[tj]s):(\d+):(\d+)/g)]
+  const inside = places.find((match) => match[1]?.replace('file://', '').startsWith(folder) && !match[1].includes('node_modules')) ?? null
   const place: Place = {
-    file: relative(folder, inside?.[1] ?? file),
+    file: relative(folder, inside?.[1]?.replace('file://', '') ?? file),
     ...(inside === null ? {} : { line: Number(inside[2]), column: Number(inside[3]) }),
   }
   const problem = (text.split('\n')[0] ?? text).replace(/^[A-Za-z]*Error: /, '').replaceAll(`${folder}/`, '')

@@ -219,7 +219,10 @@ async function stage({ session, report }: StepContext, batch: Batch, target: Sna
     purpose: direct ? 'keep' : 'temporary',
     partitionBy: partitionColumns,
   })
-  await session.define(STAGED, session.scan({ files, columns: batch.fields, partitionColumns }))
+  await session.define(
+    STAGED,
+    session.scan({ files: files.map((file) => ({ ...file, exact: true })), columns: batch.fields, partitionColumns }),
+  )
   return {
     relation: quoteName(STAGED),
     files,
@@ -252,10 +255,10 @@ async function prepareChange(
     case 'replace-all':
       if (dataset.write.kind === 'merge')
         await requireUniqueKeys(session, snapshot.path, { relation, keys: dataset.key, proven: verdict.uniqueKeys })
-      if (whole) return overwriteWritten(snapshot, addFiles(overwriteTarget(snapshot, definition), staged.files), definition)
+      if (whole) return overwriteWritten(snapshot, addFiles(overwriteTarget(snapshot, definition), staged.files, batch.fields), definition)
       return prepareOverwrite(session, snapshot, query, definition)
     case 'append':
-      return whole ? appendWritten(snapshot, addFiles(snapshot, staged.files)) : prepareAppend(session, snapshot, query)
+      return whole ? appendWritten(snapshot, addFiles(snapshot, staged.files, batch.fields)) : prepareAppend(session, snapshot, query)
     case 'merge':
       return prepareMerge(session, snapshot, { relation, keys: dataset.key, proven: verdict.uniqueKeys })
     case 'replace-keys': {

@@ -1,8 +1,8 @@
 import { isSql, quoteName, renderSql, type Session, sqlInputs, sqlType } from '../engine/index.js'
 import { DATASET_OUTPUT_MISMATCH, failure, INTERVAL_INVALID } from '../errors/index.js'
-import type { Field } from '../schema/index.js'
+import type { Field, Relation } from '../schema/index.js'
 import { PROVENANCE_FIELDS } from '../sources/index.js'
-import type { TableDiff } from '../table/index.js'
+import type { Snapshot, TableDiff } from '../table/index.js'
 import { placeSqlError } from './check-sql.js'
 import { type Dataset, declaredFields } from './dataset.js'
 import type { Decision, Upstream } from './decide.js'
@@ -81,14 +81,18 @@ async function defineUpstream(session: Session, dataset: Dataset, upstream: read
   const inputs = inputsOf(dataset)
   let rows = 0
   for (const one of upstream) {
-    const all = one.snapshot === undefined ? undefined : await one.table.select(one.snapshot)
+    const declared = relationOf(dataset, one.name)
+    const whole = async () =>
+      one.snapshot === undefined ? nothingLike(declared) : withDeclared(await one.table.select(one.snapshot), one.snapshot, declared)
     if (inputs.whole.includes(one.name)) {
-      await session.define(one.name, all ?? nothingLike(dataset, one.name))
+      await session.define(one.name, await whole())
       rows += one.snapshot === undefined ? 0 : rowsOf([...one.snapshot.files.values()])
     }
     if (inputs.changed !== one.name) continue
     const added = incremental ? one.diff : undefined
-    await session.define(`${one.name} (changed)`, added === undefined ? (all ?? nothingLike(dataset, one.name)) : changedRows(added))
+    const rowsAdded =
+      added === undefined || one.snapshot === undefined ? undefined : withDeclared(changedRows(added), one.snapshot, declared)
+    await session.define(`${one.name} (changed)`, rowsAdded ?? (await whole()))
     const total = one.snapshot === undefined ? 0 : rowsOf([...one.snapshot.files.values()])
     rows += added === undefined ? total : await countRows(session, changedName(one))
   }
@@ -106,10 +110,21 @@ function changedRows(diff: TableDiff): string {
   return `(${diff.added} EXCEPT ALL ${diff.removed}) UNION ALL (${diff.removed} EXCEPT ALL ${diff.added})`
 }
 
-/** A relation without rows, for a dataset that has no table yet. */
-function nothingLike(dataset: Dataset, name: string): string {
+function relationOf(dataset: Dataset, name: string): Relation | undefined {
   const inputs = isSql(dataset.from) ? sqlInputs(dataset.from) : { relations: [], changed: [] }
-  const relation = [...inputs.relations, ...inputs.changed].find((one) => one.name === name)
+  return [...inputs.relations, ...inputs.changed].find((one) => one.name === name)
+}
+
+/** A column that was declared after the table was last written is null in the rows there are. */
+export function withDeclared(select: string, snapshot: Snapshot, relation: Pick<Relation, 'columns'> | undefined): string {
+  const has = new Set(snapshot.fields.map((field) => field.name.toLowerCase()))
+  const absent = Object.entries(relation?.columns ?? {}).filter(([name]) => !has.has(name.toLowerCase()))
+  if (absent.length === 0) return select
+  return `SELECT *, ${absent.map(([name, column]) => `NULL::${sqlType(column.type)} AS ${quoteName(name)}`).join(', ')} FROM (${select})`
+}
+
+/** A relation without rows, for a dataset that has no table yet. */
+function nothingLike(relation: Relation | undefined): string {
   const columns = Object.entries(relation?.columns ?? {}).map(
     ([column, declared]) => `NULL::${sqlType(declared.type)} AS ${quoteName(column)}`,
   )
@@ -123,7 +138,8 @@ async function findTouchedKeys({ session, dataset }: StepContext, upstream: read
   await session.execute(`CREATE OR REPLACE TEMP TABLE ${TOUCHED} AS SELECT DISTINCT ${keys} FROM (${sql})`)
   const changed = upstream.find((one) => one.name === inputsOf(dataset).changed)
   if (changed?.snapshot === undefined) return 0
-  await session.define(`${changed.name} (changed)`, await changed.table.select(changed.snapshot))
+  const all = withDeclared(await changed.table.select(changed.snapshot), changed.snapshot, relationOf(dataset, changed.name))
+  await session.define(`${changed.name} (changed)`, all)
   return rowsOf([...changed.snapshot.files.values()])
 }
 

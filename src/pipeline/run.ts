@@ -28,7 +28,7 @@ import { type LedgerEntry, previousRows, recordEnd, recordFiles, recordStart, re
 import { defineReferences } from './references.js'
 import type { RunResult, StepResult } from './result.js'
 import { selectDatasets } from './select.js'
-import { requireOneKind, runSource, type SourceResult, sortItems, sourceOf } from './source-step.js'
+import { requireItems, requireOneKind, requireSameTypes, runSource, type SourceResult, sortItems, sourceOf } from './source-step.js'
 import type { Workspace } from './workspace.js'
 
 export interface RunOptions {
@@ -286,6 +286,8 @@ class Runner {
     await completeHeld(workspace, session, dataset, state)
     const offer = await source.offer(workspace.sourceContext(step.report))
     if (!fullRefresh) requireOneKind(dataset, offer, state)
+    if (!fullRefresh) requireSameTypes(dataset, state)
+    requireItems(offer, state)
     const sorting = await sortItems(offer, state, await this.#refusedFiles(dataset), fullRefresh)
     const fresh = sorting.fresh.length + sorting.replaced.length
     const synthetic = offer.kind === 'synthetic' ? ' (synthetic)' : ''

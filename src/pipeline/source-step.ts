@@ -6,6 +6,7 @@ import {
   SOURCE_FILE_CHANGED,
   SOURCE_FILE_UNACCOUNTED,
   SOURCE_KINDS_MIXED,
+  SOURCE_NOT_FOUND,
   TABLE_SCHEMA_MISMATCH,
 } from '../errors/index.js'
 import { PROBLEM_FIELDS } from '../quality/index.js'
@@ -80,6 +81,11 @@ export function requireOneKind(dataset: Dataset, offer: Offer, state: DatasetSta
   if (other !== undefined) throw failure(SOURCE_KINDS_MIXED, { dataset: dataset.name, held: other.kind, arriving: offer.kind })
 }
 
+/** Files that were taken may be archived since, and then nothing is new; a source that never gave a file is more likely misspelt. Throws SOURCE_NOT_FOUND. */
+export function requireItems(offer: Offer, state: DatasetState): void {
+  if (offer.items.length === 0 && state.ledger.size === 0) throw failure(SOURCE_NOT_FOUND, { path: offer.label.replace(/^files /, '') })
+}
+
 /** Fills a dataset from its source. A file that cannot be read is refused by itself; the others go on. */
 export async function runSource(
   step: StepContext,
@@ -89,7 +95,6 @@ export async function runSource(
   fullRefresh: boolean,
 ): Promise<SourceResult> {
   const { dataset } = step
-  requireSameTypes(step, state)
   const whole = fullRefresh || dataset.write.kind === 'overwrite'
   const chosen = [...sorting.fresh, ...sorting.replaced]
   const items = whole && chosen.length > 0 ? [...offer.items].filter((item) => !sorting.refused.some((one) => one.item === item)) : chosen
@@ -259,7 +264,8 @@ function placementOf(dataset: Dataset, whole: boolean, again: readonly string[])
 }
 
 /** A table that is filled from outside is not rebuilt when its definition changes: columns may join it, but not change their type. */
-function requireSameTypes({ dataset }: StepContext, { snapshot }: DatasetState): void {
+export function requireSameTypes(dataset: Dataset, { snapshot }: DatasetState): void {
+  if (dataset.write.kind === 'overwrite') return
   for (const field of tableFields(dataset)) {
     const found = snapshot?.fields.find((one) => one.name.toLowerCase() === field.name.toLowerCase())
     if (snapshot === undefined || found === undefined || sameType(found.type, field.type)) continue

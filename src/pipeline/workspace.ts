@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { duckdb, type Engine, type Session, type SqlContext } from '../engine/index.js'
-import { failure, STORAGE_UNSUPPORTED } from '../errors/index.js'
+import { ENGINE_SETTING_WRONG, failure, STORAGE_UNSUPPORTED } from '../errors/index.js'
 import { createJournal, type Lease, type LeaseOptions, takeLease } from '../journal/index.js'
 import { givenValue, isSecret, isVariable, type Relation, readSecret, type VariableValues } from '../schema/index.js'
 import type { SourceContext } from '../sources/index.js'
@@ -106,6 +106,10 @@ function lakePath(path: string): string {
 function engineSettings(settings: EngineSettings): { memory?: string; threads?: number } {
   const memory = process.env['SLUICE_MEMORY'] ?? settings.memory
   const threads = process.env['SLUICE_THREADS'] === undefined ? settings.threads : Number(process.env['SLUICE_THREADS'])
+  if (memory !== undefined && !/^\d+(\.\d+)?\s*([KMGT]i?B)$/i.test(memory))
+    throw failure(ENGINE_SETTING_WRONG, { setting: 'memory', value: memory })
+  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0))
+    throw failure(ENGINE_SETTING_WRONG, { setting: 'threads', value: String(threads) })
   return { ...(memory === undefined ? {} : { memory }), ...(threads === undefined ? {} : { threads }) }
 }
 

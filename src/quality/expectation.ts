@@ -1,4 +1,5 @@
 import type { Sql } from '../engine/index.js'
+import { EXPECTATION_INVALID, failure } from '../errors/index.js'
 import type { Relation } from '../schema/index.js'
 
 /** `warn` notes it, `quarantine` holds the rows that fail, `fail` publishes nothing. */
@@ -104,7 +105,11 @@ function refinable<Names extends string, Actions extends Action>(state: State): 
     tags: state.tags,
     named: (name) => refine({ name }),
     otherwise: (action) => refine({ action }),
-    mostly: (mostly) => refine({ mostly }),
+    mostly: (mostly) => {
+      if (!(mostly >= 0 && mostly <= 1))
+        throw failure(EXPECTATION_INVALID, { expectation: state.name, problem: `mostly(${mostly}) is no share` })
+      return refine({ mostly })
+    },
     severity: (severity) => refine({ severity }),
     tagged: (...tags) => refine({ tags: [...state.tags, ...tags] }),
   } as Refinable<Names, Actions> & { readonly [STATE]: State }

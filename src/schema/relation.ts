@@ -32,7 +32,8 @@ export function nameColumns<C extends Columns>(columns: C): NamedColumns<C> {
  * ``sql`select * from ${changed(rawTrips)}` `` reads each trip once over many runs; `${rawTrips}` reads all of it whenever it changed.
  */
 export function changed<R extends Relation>(relation: R): ChangedRelation<R> {
-  return { [CHANGED]: true, relation }
+  // Undefined where two files import each other; sql says so, with the place.
+  return relation === undefined ? (undefined as never) : { [CHANGED]: true, relation }
 }
 
 export function isRelation(value: unknown): value is Relation {

@@ -138,7 +138,7 @@ export function isSecret(value: unknown): value is Secret {
 }
 
 /** Throws SECRET_NOT_SET. */
-export function readSecret(secret: Secret, environment: NodeJS.ProcessEnv = process.env): string {
+export function readSecret(secret: Secret, environment: Readonly<Record<string, string | undefined>> = process.env): string {
   const value = environment[secret.name]
   if (value === undefined || value === '') throw failure(SECRET_NOT_SET, { name: secret.name })
   keepSecret(secret.name, value)

@@ -1,13 +1,16 @@
 import { quoteName, quoteText, sqlType } from '../engine/index.js'
 import { type ArrivedColumn, type Columns, type DataType, widens } from '../schema/index.js'
 
-/** SQL that reads arrived values as the declared types, exactly or not at all: 1.5 is no integer, although SQL would make it 2. */
+/** SQL that reads arrived values as the declared types, exactly or not at all: 1.5 is no integer, although SQL would make it 2. A double is rounded to a decimal's scale. */
 
 const INTEGERS = new Set<DataType['kind']>(['long', 'integer', 'short', 'byte'])
 const FRACTIONAL = new Set<DataType['kind']>(['double', 'float', 'decimal'])
 
 /** True, as SQL, when casting the value loses nothing that a cast would silently drop. */
 function exactSql(value: string, from: DataType | undefined, to: DataType): string | undefined {
+  if (to.kind === 'decimal' && (from === undefined || from.kind === 'string')) {
+    return `(try_cast(${value} AS DECIMAL(38, ${Math.min(37, to.scale + 9)})) = try_cast(${value} AS ${sqlType(to)}))`
+  }
   if (!INTEGERS.has(to.kind)) return undefined
   if (from === undefined || from.kind === 'string') {
     return `(NOT regexp_matches(${value}, '[.eE]') OR try_cast(${value} AS DECIMAL(38, 9)) = try_cast(${value} AS ${sqlType(to)}))`
@@ -31,7 +34,7 @@ export function convert(value: string, from: DataType | undefined, to: DataType)
   const exact = exactSql(value, from, to)
   return exact === undefined
     ? cast
-    : `CASE WHEN ${value} IS NULL THEN NULL WHEN ${exact} THEN ${cast} ELSE CAST(error('not a whole number') AS ${sqlType(to)}) END`
+    : `CASE WHEN ${value} IS NULL THEN NULL WHEN ${exact} THEN ${cast} ELSE CAST(error('not exactly a value of its type') AS ${sqlType(to)}) END`
 }
 
 export interface ReadColumns {
@@ -42,10 +45,12 @@ export interface ReadColumns {
   readonly extra: readonly ArrivedColumn[]
   /** Rows of this file are held, for this reason. */
   readonly problem?: string
+  /** Columns that no table keeps, and that a held row keeps all the same. */
+  readonly besides?: readonly ArrivedColumn[]
 }
 
 /** The SELECT list that turns an arrived row into a declared one. `careful` adds `_problem` and `_raw`. */
-export function selectList({ columns, mapping, dropped, extra, problem }: ReadColumns, careful: boolean): string[] {
+export function selectList({ columns, mapping, dropped, extra, problem, besides = [] }: ReadColumns, careful: boolean): string[] {
   const read = careful ? tryConvert : convert
   const failures: { name: string; value: string; failed: string }[] = []
   const declared = Object.entries(columns).map(([name, column]) => {
@@ -62,11 +67,16 @@ export function selectList({ columns, mapping, dropped, extra, problem }: ReadCo
   if (!careful) return [...declared, ...kept]
   const any = failures.map((one) => one.failed).join(' OR ') || 'false'
   const entries = failures.map((one) => `CASE WHEN ${one.failed} THEN {'k': ${quoteText(one.name)}, 'v': ${one.value}::VARCHAR} END`)
+  entries.push(
+    ...besides.map(
+      (one) => `CASE WHEN ${quoteName(one.name)} IS NOT NULL THEN {'k': ${quoteText(one.name)}, 'v': ${quoteName(one.name)}::VARCHAR} END`,
+    ),
+  )
   const raw = entries.length === 0 ? 'NULL' : `map_from_entries(list_filter([${entries.join(', ')}], lambda e : e IS NOT NULL))`
   return [
     ...declared,
     ...kept,
     `CASE WHEN ${any} THEN 'value_converts' ${problem === undefined ? '' : `ELSE ${quoteText(problem)}`} END AS _problem`,
-    `CASE WHEN ${any} THEN ${raw} END::MAP(VARCHAR, VARCHAR) AS _raw`,
+    `${besides.length > 0 ? raw : `CASE WHEN ${any} THEN ${raw} END`}::MAP(VARCHAR, VARCHAR) AS _raw`,
   ]
 }

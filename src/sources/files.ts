@@ -21,6 +21,7 @@ import {
   type DriftPolicies,
   type Field,
   givenValue,
+  isNumber,
   isVariable,
   requiredValue,
   type Variable,
@@ -87,7 +88,7 @@ export function files(pattern: string | Variable<string>, options: FilesOptions 
   }
 }
 
-/** Throws SOURCE_NOT_FOUND when nothing matches. */
+/** Throws SOURCE_NOT_FOUND for a path that is not there; a glob may match nothing. */
 async function findFiles(pattern: string, base: string): Promise<string[]> {
   const whole = isAbsolute(pattern) ? pattern : resolve(base, pattern)
   const plain = await stat(whole).catch(() => undefined)
@@ -98,7 +99,7 @@ async function findFiles(pattern: string, base: string): Promise<string[]> {
       : isDynamicPattern(whole)
         ? await glob(whole, { absolute: true })
         : []
-  if (found.length === 0) throw failure(SOURCE_NOT_FOUND, { path: pattern })
+  if (found.length === 0 && plain === undefined && !isDynamicPattern(whole)) throw failure(SOURCE_NOT_FOUND, { path: pattern })
   return found.filter((path) => !/^[._]/.test(basename(path))).sort()
 }
 
@@ -249,11 +250,24 @@ function settle(
   const { mapping, extra, drift } = compareSchema(columns, arrived, policies)
   const refusedBy = drift.find((one) => one.policy === 'fail')
   if (refusedBy !== undefined) throw failure(SOURCE_DRIFT_REFUSED, { path: item.path, ...refusedBy })
+  if (mapping.size === 0 && arrived.length > 0) {
+    const found = arrived.slice(0, 5).map((one) => one.name)
+    throw failure(SOURCE_FILE_UNREADABLE, {
+      path: item.path,
+      problem: `it has none of the declared columns; its first are ${found.join(', ')}`,
+    })
+  }
   const dropped = new Set(drift.filter((one) => one.change === 'retyped' && one.policy === 'drop').map((one) => one.column))
   const joining = policies.extra === 'evolve' ? extra.map((one) => ({ ...one, type: one.type ?? { kind: 'string' as const } })) : []
   const held = drift.some((one) => one.policy === 'quarantine')
   return {
-    read: { columns, mapping, dropped, extra: joining, ...(held ? { problem: 'schema_matches' } : {}) },
+    read: {
+      columns,
+      mapping,
+      dropped,
+      extra: joining,
+      ...(held ? { problem: 'schema_matches', besides: extra.filter((one) => !joining.some((other) => other.name === one.name)) } : {}),
+    },
     drift: drift.map((one) => ({ ...one, file: item.path })),
     extraFields: joining.map((one) => ({ name: one.name, type: one.type, nullable: true })),
   }
@@ -290,7 +304,7 @@ async function prepareCsv(item: FileItem, request: ReadRequest, options: FilesOp
     return { ...rescued, ...settled, item, messy, ...(note === undefined ? {} : { note }) }
   }
   const columns = names.map((name) => `${quoteText(name)}: 'VARCHAR'`).join(', ')
-  const from = `FROM read_csv(${quotePath(item.location)}, auto_detect = false, header = true, delim = ${quoteText(delimiter)}, quote = '"', escape = '"', strict_mode = true, max_line_size = 16777216, columns = {${columns}})`
+  const from = `FROM read_csv(${quotePath(item.location)}, auto_detect = false, header = true, delim = ${quoteText(delimiter)}, quote = '"', escape = '"', strict_mode = true, columns = {${columns}})`
   return { ...settled, item, from, rowNumber: 'row_number() OVER ()', messy: held, records: seen.lines - 1 }
 }
 
@@ -323,7 +337,7 @@ async function rescuedCsv(
   const { good, bad } = await rescueCsv(openText(item.location), names.length, delimiter, { good: `${base}.csv`, bad: `${base}.jsonl` })
   const columns = ['_row', ...names].map((name) => `${quoteText(name)}: '${name === '_row' ? 'BIGINT' : 'VARCHAR'}'`).join(', ')
   return {
-    from: `FROM read_csv(${quotePath(`${base}.csv`)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', max_line_size = 16777216, columns = {${columns}})`,
+    from: `FROM read_csv(${quotePath(`${base}.csv`)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', columns = {${columns}})`,
     rowNumber: '_row',
     records: good + bad,
     ...(bad === 0 ? {} : { rejected: rejectedSql(`${base}.jsonl`) }),
@@ -354,10 +368,18 @@ async function prepareJsonLines(item: FileItem, request: ReadRequest, options: F
   const { session } = request
   const readable = item.location.endsWith('.zst') ? undefined : await inspectText(item.location)
   const rescue = readable !== undefined && (request.careful || readable.hasNul || !readable.validUtf8)
-  if (!rescue) {
-    const reader = `read_ndjson(${quotePath(item.location)}, sample_size = -1, convert_strings_to_integers = false, maximum_object_size = 67108864)`
-    const arrived = await session.describe(`SELECT * FROM ${reader}`)
-    const settled = settle(item, request, arrived, options)
+  const reader = `read_ndjson(${quotePath(item.location)}, sample_size = -1, convert_strings_to_integers = false)`
+  // A line that is no JSON ends the quick way; line by line, it is held by itself.
+  const arrived = rescue
+    ? undefined
+    : await session.describe(`SELECT * FROM ${reader}`).catch((error: unknown) => unlessRescuable(error, readable))
+  if (arrived !== undefined) {
+    const settled = settle(
+      item,
+      request,
+      arrived.map((field) => ({ ...field, loose: isNumber(field.type) })),
+      options,
+    )
     const counted = readable === undefined ? {} : { records: readable.lines }
     return {
       ...settled,
@@ -388,12 +410,16 @@ async function prepareJsonLines(item: FileItem, request: ReadRequest, options: F
   return {
     ...settled,
     item,
-    from: `FROM (SELECT ${['r', ...values].join(', ')} FROM read_ndjson(${quotePath(`${base}.jsonl`)}, columns = {r: 'BIGINT', v: 'JSON'}, maximum_object_size = 67108864))`,
+    from: `FROM (SELECT ${['r', ...values].join(', ')} FROM read_ndjson(${quotePath(`${base}.jsonl`)}, columns = {r: 'BIGINT', v: 'JSON'}))`,
     rowNumber: 'r',
     records: good + bad,
     ...(bad === 0 ? {} : { rejected: rejectedSql(`${base}.bad.jsonl`) }),
     messy: true,
   }
+}
+
+function unlessRescuable(error: unknown, readable: unknown): undefined {
+  if (readable === undefined || (isSluiceError(error) && error.retry === 'transient')) throw error
 }
 
 async function prepareParquet(item: FileItem, request: ReadRequest, options: FilesOptions): Promise<Prepared> {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
-import { failure, messageOf, SOURCE_UNREACHABLE } from '../errors/index.js'
+import { failure, isSluiceError, messageOf, SOURCE_ADDRESS_WRONG, SOURCE_UNREACHABLE } from '../errors/index.js'
 import { givenValue, isVariable, requiredValue, type Variable, type VariableValues } from '../schema/index.js'
 import { type FilesOptions, filesOffer } from './files.js'
 import { SOURCE, type Source, type SourceContext } from './source.js'
@@ -43,6 +43,7 @@ interface Kept {
 
 /** The local path of what the address holds. Throws SOURCE_UNREACHABLE. */
 async function fetched(url: string, { cacheFolder, signal, report }: SourceContext): Promise<string> {
+  if (!URL.canParse(url)) throw failure(SOURCE_ADDRESS_WRONG, { url, problem: 'it is no address' })
   const folder = join(cacheFolder, createHash('sha256').update(url).digest('hex').slice(0, 12))
   const path = join(folder, decodeURIComponent(new URL(url).pathname.split('/').at(-1) || 'download'))
   await mkdir(folder, { recursive: true })
@@ -63,6 +64,9 @@ async function fetched(url: string, { cacheFolder, signal, report }: SourceConte
       await rm(partial, { force: true })
       return await fetched(url, { cacheFolder, report, ...(signal === undefined ? {} : { signal }) } as SourceContext)
     }
+    if (response.status >= 400 && response.status < 500 && ![408, 425, 429].includes(response.status) && !have) {
+      throw failure(SOURCE_ADDRESS_WRONG, { url, problem: `the server answered ${response.status} ${response.statusText}` })
+    }
     if (!response.ok || response.body === null) throw new Error(`the server answered ${response.status} ${response.statusText}`)
     const resumed = response.status === 206
     const etag = response.headers.get('etag')
@@ -79,7 +83,7 @@ async function fetched(url: string, { cacheFolder, signal, report }: SourceConte
     await rename(partial, path)
     return path
   } catch (thrown) {
-    if (signal?.aborted === true) throw thrown
+    if (signal?.aborted === true || isSluiceError(thrown)) throw thrown
     if (have) {
       report(`${url} cannot be reached; using the copy fetched before`)
       return path

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { quoteName, type Session, sqlType, type WrittenFile } from '../engine/index.js'
-import { failure, TABLE_SCHEMA_MISMATCH } from '../errors/index.js'
-import type { Field } from '../schema/index.js'
+import { failure, TABLE_NULL_REFUSED } from '../errors/index.js'
+import { type Field, typeText } from '../schema/index.js'
 import { type AddFile, encodePath, type Metadata, type Protocol, type RemoveFile } from './log/actions.js'
 import { type Snapshot, scanFile } from './snapshot.js'
 import { formatStatistics } from './statistics.js'
@@ -22,6 +22,14 @@ export interface Change {
   readonly blind: boolean
 }
 
+/** A tag of each file we write that says which columns it has, so that a reader need not map them. Other readers pass over tags. */
+export const COLUMNS_TAG = 'sluice.columns'
+
+export function columnsFingerprint(fields: readonly Field[], partitionColumns: readonly string[]): string {
+  const columns = fields.filter((field) => !partitionColumns.includes(field.name)).map((field) => `${field.name} ${typeText(field.type)}`)
+  return createHash('sha256').update(columns.sort().join('\n')).digest('hex').slice(0, 16)
+}
+
 export interface WrittenRows {
   readonly adds: readonly AddFile[]
   readonly rows: number
@@ -37,7 +45,7 @@ export interface WriteTarget {
 
 /**
  * Writes a query's rows as data files of the table, matched to its columns by name and cast to their types.
- * The files belong to no version until a commit adds them. Throws TABLE_SCHEMA_MISMATCH for a null where none may be.
+ * The files belong to no version until a commit adds them. Throws TABLE_NULL_REFUSED for a null where none may be.
  */
 export async function writeRows(session: Session, target: WriteTarget, query: string): Promise<WrittenRows> {
   const select = target.fields.map((field) => castSql(field, target.partitionColumns.includes(field.name)))
@@ -47,11 +55,13 @@ export async function writeRows(session: Session, target: WriteTarget, query: st
     prefix: `part-${randomUUID()}`,
     partitionBy: target.partitionColumns,
   })
-  return addFiles(target, files)
+  return addFiles(target, files, target.fields)
 }
 
-export function addFiles(target: WriteTarget, files: readonly WrittenFile[]): WrittenRows {
+/** @param written the columns that the files have, partition columns included */
+export function addFiles(target: WriteTarget, files: readonly WrittenFile[], written: readonly Field[]): WrittenRows {
   requireNoNulls(target, files)
+  const tags = { [COLUMNS_TAG]: columnsFingerprint(written, target.partitionColumns) }
   const modificationTime = Date.now()
   return {
     adds: files.map((file) => ({
@@ -69,6 +79,7 @@ export function addFiles(target: WriteTarget, files: readonly WrittenFile[]): Wr
       modificationTime,
       dataChange: true,
       stats: formatStatistics(file, target.fields, target.partitionColumns),
+      tags,
     })),
     rows: sum(files.map((file) => file.rows)),
     bytes: sum(files.map((file) => file.bytes)),
@@ -88,10 +99,7 @@ function requireNoNulls(target: WriteTarget, files: readonly WrittenFile[]): voi
     const nulls = sum(files.map((file) => file.statistics.find((one) => one.path.length === 1 && one.path[0] === field.name)?.nulls ?? 0))
     const inPartition = files.some((file) => field.name in file.partition && file.partition[field.name] === null)
     if (nulls > 0 || inPartition) {
-      throw failure(TABLE_SCHEMA_MISMATCH, {
-        path: target.path,
-        problem: `the column "${field.name}" may not be null${nulls > 0 ? `, and is in ${nulls} rows` : ''}`,
-      })
+      throw failure(TABLE_NULL_REFUSED, { path: target.path, column: field.name, rows: nulls })
     }
   }
 }
@@ -121,8 +129,9 @@ export function scanFiles(
   options: { readonly columns?: readonly string[]; readonly fileNumber?: string } = {},
 ): string {
   const wanted = options.columns
+  const fingerprint = columnsFingerprint(snapshot.fields, snapshot.partitionColumns)
   return session.scan({
-    files: files.map(([path, add]) => scanFile(snapshot.path, path, add)),
+    files: files.map(([path, add]) => ({ ...scanFile(snapshot.path, path, add), exact: add.tags?.[COLUMNS_TAG] === fingerprint })),
     columns: wanted === undefined ? snapshot.fields : snapshot.fields.filter((field) => wanted.includes(field.name)),
     partitionColumns: snapshot.partitionColumns,
     ...(options.fileNumber === undefined ? {} : { fileNumber: options.fileNumber }),

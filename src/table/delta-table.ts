@@ -5,7 +5,7 @@ import { duckdb, type Session } from '../engine/index.js'
 import { failure, TABLE_VERSION_NOT_FOUND } from '../errors/index.js'
 import type { Field } from '../schema/index.js'
 import { localStorage, type Storage } from '../storage/index.js'
-import { type Change, scanFiles } from './change.js'
+import { type Change, scanFiles, sum } from './change.js'
 import { type CommitOptions, type Committed, commitChange } from './commit.js'
 import { type Action, type CommitInfo, decodePath } from './log/actions.js'
 import { writeCheckpointFile } from './log/checkpoint.js'
@@ -18,7 +18,7 @@ import { prepareOverwrite } from './operations/overwrite.js'
 import { prepareDelete, prepareReplaceKeys, prepareReplaceWhere } from './operations/replace.js'
 import { prepareRestore } from './operations/restore.js'
 import { filesWithin, readSnapshot, type Snapshot } from './snapshot.js'
-import type { Range } from './statistics.js'
+import { parseStatistics, type Range } from './statistics.js'
 
 export interface DeltaTableOptions {
   /** Default: this machine's file system. */
@@ -52,6 +52,8 @@ export interface TableDiff {
   readonly adds: boolean
   /** True when no file stands in both versions: all that was there has been replaced. */
   readonly anew: boolean
+  /** Rows of the removed files. */
+  readonly removedRows: number
 }
 
 const CHECKPOINT_INTERVAL = 10
@@ -169,6 +171,7 @@ export class DeltaTable {
       added: scanFiles(session, to, added),
       removed: scanFiles(session, { ...from, fields: to.fields }, removed),
       adds: added.length > 0,
+      removedRows: sum(removed.map(([, add]) => parseStatistics(add.stats).rows ?? 0)),
       anew: from.files.size > 0 && removed.length === from.files.size,
       removes: removed.length > 0,
     }

@@ -3,7 +3,7 @@
 -- Rows stream from range(); nothing is sorted or kept, and only the twelve months are joined.
 with months as (
   select m, epoch_us(first) as month_us, day(last_day(first))::integer as days, isodow(first)::integer - 1 as first_weekday,
-    strftime(first, 'synthetic/yellow_tripdata_%Y-%m.seed-') || $seed as _source_file
+    strftime(first, 'synthetic/yellow_tripdata_%Y-%m.seed-') || '$seed.rows-$rows' as _source_file
   from (select m, make_date(2024, m::integer + 1, 1) as first from range(12) as r(m))
 ), placed as (                         -- twelve files of equal size, filled one after the other
   select i, i * 12 // $rows as m, i - (i * 12 // $rows * $rows + 11) // 12 + 1 as _source_row from range($rows) as r(i)

@@ -42,8 +42,16 @@ function projectPackage(folder: string): string {
     basename(folder)
       .toLowerCase()
       .replaceAll(/[^a-z0-9-]/g, '-') || 'lake'
-  return `${JSON.stringify({ name, private: true, type: 'module', scripts: { run: 'sluice run' }, dependencies: { sluice: `^${version()}` } }, null, 2)}\n`
+  return `${JSON.stringify({ name, private: true, type: 'module', scripts: { run: 'sluice run' }, dependencies: { sluice: dependency() } }, null, 2)}\n`
 }
+
+/** From a clone the clone itself, since the version it stands for may not be published. */
+function dependency(): string {
+  const root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
+  return root.includes('node_modules') ? `^${version()}` : `file:${root}`
+}
+
+const TYPESCRIPT = `${JSON.stringify({ compilerOptions: { target: 'es2023', module: 'nodenext', strict: true, noEmit: true, skipLibCheck: true }, include: ['**/*.ts'] }, null, 2)}\n`
 
 const IGNORED = 'node_modules/\nlake/\ntarget/\n.sluice/\n'
 
@@ -52,12 +60,13 @@ function copyExample(folder: string): void {
   if (!existsSync(join(example, 'sluice.config.ts')))
     throw failure(USAGE_WRONG, { command: 'init', problem: 'The nyc-taxi example is not part of this installation.' })
   cpSync(example, folder, { recursive: true, filter: (path) => !LEFT_OUT.includes(basename(path)) })
-  writeProject(folder, { 'package.json': projectPackage(folder), '.gitignore': IGNORED })
+  writeProject(folder, { 'package.json': projectPackage(folder), 'tsconfig.json': TYPESCRIPT, '.gitignore': IGNORED })
 }
 
 function writeEmpty(folder: string): void {
   writeProject(folder, {
     'package.json': projectPackage(folder),
+    'tsconfig.json': TYPESCRIPT,
     '.gitignore': IGNORED,
     'sluice.config.ts': `import { defineProject } from 'sluice'\n\nexport default defineProject({\n  name: '${basename(folder)}',\n  lake: './lake',\n})\n`,
     'variables.ts':

@@ -13,7 +13,7 @@ import {
   type Workspace,
 } from '../../pipeline/index.js'
 import type { HeldFilter } from '../../quality/index.js'
-import { type Command, type Invocation, PROJECT_OPTIONS } from '../command.js'
+import { type Command, type Invocation, PROJECT_OPTIONS, wholeNumber } from '../command.js'
 import { cellText, count, table } from '../output.js'
 
 const ACTIONS = ['ls', 'explain', 'replay', 'discard']
@@ -85,7 +85,7 @@ async function list({ output }: Invocation, workspace: Workspace, select: readon
 
 async function explain(invocation: Invocation, workspace: Workspace, select: readonly string[]): Promise<number> {
   const { output } = invocation
-  const limit = Number(invocation.text('limit') ?? 3)
+  const limit = wholeNumber(quarantine, invocation, 'limit', 3)
   const session = await workspace.connect()
   const examples = []
   for (const dataset of selectDatasets(workspace.project.datasets, select)) {

@@ -1,7 +1,6 @@
-import { quoteName } from '../../engine/index.js'
 import { failure, USAGE_WRONG } from '../../errors/index.js'
 import { typeText } from '../../schema/index.js'
-import { type Command, PROJECT_OPTIONS, requireWord } from '../command.js'
+import { type Command, PROJECT_OPTIONS, requireWord, wholeNumber } from '../command.js'
 import { cellText, table } from '../output.js'
 import { defineDatasets } from '../relations.js'
 
@@ -25,29 +24,32 @@ export const query: Command = {
     const format = invocation.output.json ? 'json' : (invocation.text('format') ?? 'table')
     if (!FORMATS.includes(format))
       throw failure(USAGE_WRONG, { command: 'query', problem: `--format takes ${FORMATS.join(', ')}; "${format}" is none of them.` })
-    const limit = format === 'table' ? Number(invocation.text('limit') ?? 100) : Number.POSITIVE_INFINITY
+    const limit = format === 'table' ? wholeNumber(query, invocation, 'limit', 100) : Number.POSITIVE_INFINITY
     const workspace = await invocation.workspace()
     try {
       const session = await workspace.connect()
       await defineDatasets(workspace, session)
-      const columns = await session.describe(`(${sql.replace(/;\s*$/, '')})`).catch(() => session.describe(sql.replace(/;\s*$/, '')))
-      const names = columns.map((column) => column.name)
+      const statement = sql.replace(/;\s*$/, '')
+      // Described first, which takes one statement and refuses several.
+      const columns = await session.describe(statement)
+      const names = columns.map((column, index) =>
+        columns.findIndex((other) => other.name === column.name) === index ? column.name : `${column.name}_${index + 1}`,
+      )
       const shown: string[][] = []
       const rows: Record<string, unknown>[] = []
       let total = 0
       if (format === 'csv') invocation.output.print(names.map(csvCell).join(','))
-      for await (const batch of session.stream(sql.replace(/;\s*$/, ''))) {
+      for await (const batch of session.stream(`SELECT * FROM (${statement})`)) {
         for (const row of batch.rows) {
           total++
           if (format === 'csv') invocation.output.print(row.map((value) => csvCell(cellText(value))).join(','))
-          else if (format === 'json')
-            rows.push(Object.fromEntries(row.map((value, index) => [names[index] ?? quoteName(String(index)), value])))
+          else if (format === 'json') rows.push(Object.fromEntries(row.map((value, index) => [names[index] ?? String(index), value])))
           else if (total <= limit) shown.push(row.map(cellText))
         }
         if (format === 'table' && total > limit) break
       }
       if (format === 'json')
-        invocation.output.document({ columns: columns.map((column) => ({ name: column.name, type: typeText(column.type) })), rows })
+        invocation.output.document({ columns: columns.map((column, index) => ({ name: names[index], type: typeText(column.type) })), rows })
       if (format === 'table')
         invocation.output.print(
           `${table(names, shown)}\n${total > limit ? `(the first ${limit} rows; --limit N shows more)` : `(${total} ${total === 1 ? 'row' : 'rows'})`}`,

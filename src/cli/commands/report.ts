@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { failure, RUN_UNKNOWN } from '../../errors/index.js'
 import { type Command, PROJECT_OPTIONS } from '../command.js'
 import { writeReport } from '../target.js'
 
@@ -11,6 +12,8 @@ export const report: Command = {
   async run(invocation) {
     const workspace = await invocation.workspace()
     const path = await writeReport(workspace, join(workspace.project.folder, 'target'), invocation.positionals[0])
+    const [asked] = invocation.positionals
+    if (path === undefined && asked !== undefined) throw failure(RUN_UNKNOWN, { runId: asked })
     if (invocation.output.json) invocation.output.document({ report: path ?? null })
     else invocation.output.print(path ?? 'There is no run to report on yet. `sluice run` makes one.')
     return 0

@@ -4,6 +4,7 @@ import { failure, USAGE_WRONG } from '../../errors/index.js'
 import { type Dataset, type RunResult, run as runProject, type StepResult } from '../../pipeline/index.js'
 import { type Command, type Invocation, PROJECT_OPTIONS } from '../command.js'
 import { count, duration, type Output } from '../output.js'
+import { problemText } from '../problem.js'
 import { writeManifest, writeReport, writeRunResults } from '../target.js'
 import { version } from '../version.js'
 
@@ -64,26 +65,13 @@ Exit codes: 0 ok; 1 the data failed (a gate, a file that cannot be read); 2 usag
 
 /** The worst of what happened decides: run time, then configuration, then data; only what may pass by itself is 75. */
 export function exitCode(result: RunResult, failOn: readonly string[] = []): number {
-  const codes = result.steps.flatMap((step) => (step.status === 'failed' ? [exitOf(step)] : []))
-  for (const code of [3, 2, 1, 75]) if (codes.includes(code)) return code
+  const codes = result.steps.flatMap((step) => (step.status === 'failed' ? [step.error?.exit ?? 3] : []))
+  for (const code of [3, 2, 1, 75] as const) if (codes.includes(code)) return code
   if (result.status === 'cancelled') return 75
   if (result.status === 'failed') return 1
   if (failOn.includes('quarantine') && result.steps.some((step) => step.rowsQuarantined > 0)) return 1
   if (failOn.includes('warn') && result.steps.some((step) => step.expectations.some((one) => one.status !== 'pass'))) return 1
   return 0
-}
-
-function exitOf(step: StepResult): number {
-  const code = step.error?.code ?? ''
-  if (step.error?.retry === 'transient') return 75
-  if (/^(GATE_FAILED|SOURCE_FILE|SOURCE_DRIFT|TABLE_KEYS_REPEAT|TABLE_OUTSIDE|ENGINE_VALUE|ENGINE_FILE)/.test(code)) return 1
-  if (
-    /^(ENGINE_SQL|QUERY|DATASET|VARIABLE|SECRET|SOURCE_|TABLE_SCHEMA|TABLE_FEATURE|TABLE_APPEND|TABLE_COLUMN|STORAGE_DENIED|INTERVAL)/.test(
-      code,
-    )
-  )
-    return 2
-  return 3
 }
 
 function observer({ output }: Invocation) {
@@ -155,12 +143,10 @@ function summary(output: Output, result: RunResult, page: string | undefined): v
     lines.push(
       '',
       'Files that were refused:',
-      ...refused.map((file) => `  ${file.error?.code}  ${file.error?.message}`),
-      `  ${refused[0]?.error?.hint ?? ''}`,
+      ...refused.flatMap((file) => [`  ${file.error?.code}  ${file.error?.message}`, `    ${file.error?.hint}`]),
     )
   const failed = result.steps.filter((step) => step.status === 'failed')
-  for (const step of failed)
-    lines.push('', `${output.style('red', step.error?.code ?? '')}  ${step.error?.message}`, `  ${step.error?.hint}`)
+  for (const step of failed) if (step.error !== undefined) lines.push('', problemText({ ...step.error, place: step.error }, output.style))
   const verdict = { ok: output.style('green', 'ok'), failed: output.style('red', 'failed'), cancelled: 'cancelled' }[result.status]
   if (synthetic.length > 0)
     lines.push('', `Synthetic, that is generated and not real: the rows of ${synthetic.join(' and ')}, and what is made from them.`)

@@ -10,12 +10,13 @@ export const hourlyDemand = dataset('gold.hourly_demand', {
     mean_minutes: column.double({ unit: 'minutes', description: 'Mean minutes a trip.' }),
     mean_total: column.double({ unit: 'USD', description: 'Mean of total_amount.' }),
   },
+  // Hours since 1970, by whole numbers: calendar functions on instants cost five times as much.
   from: sql`
     select
-      date_trunc('hour', pickup_at) as hour,
+      make_timestamptz(epoch_us(pickup_at) // 3600000000 * 3600000000) as hour,
       count(*) as trips,
       avg(trip_distance) as mean_distance,
-      avg(epoch(dropoff_at - pickup_at)) / 60 as mean_minutes,
+      avg(epoch_us(dropoff_at) - epoch_us(pickup_at)) / 60e6 as mean_minutes,
       avg(total_amount) as mean_total
     from ${changed(trips)}
     group by 1`,
