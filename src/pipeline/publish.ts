@@ -14,6 +14,7 @@ import {
   DeltaTable,
   evolve,
   findTouched,
+  isNested,
   overwriteTarget,
   overwriteWritten,
   parseStatistics,
@@ -206,7 +207,10 @@ const ACCEPTED = '_accepted'
 async function stage({ session, report }: StepContext, batch: Batch, target: Snapshot): Promise<Staged> {
   const own = new Set(target.fields.map((field) => field.name))
   const { how } = batch.placement
-  const direct = (how === 'append' || how === 'replace-all') && batch.fields.every((field) => own.has(field.name))
+  const direct =
+    (how === 'append' || how === 'replace-all') &&
+    batch.fields.every((field) => own.has(field.name)) &&
+    target.fields.every((field) => field.nullable || !isNested(field))
   const folder = direct ? target.path : join(session.scratch, `staged-${randomUUID()}`)
   const partitionColumns = direct ? target.partitionColumns : []
   report('staging')

@@ -115,7 +115,7 @@ export function requiredValue(one: Variable, values: VariableValues): VariableVa
 export function parseVariables(declared: Readonly<Record<string, Variable>>, given: Readonly<Record<string, string>>): VariableValues {
   return Object.fromEntries(
     Object.entries(given).map(([name, text]) => {
-      const one = declared[name]
+      const one = Object.hasOwn(declared, name) ? declared[name] : undefined
       if (one === undefined) throw failure(VARIABLE_UNKNOWN, { name, known: Object.keys(declared) })
       return [name, parseVariable(one, text)]
     }),

@@ -13,7 +13,7 @@ function exactSql(value: string, from: DataType | undefined, to: DataType): stri
   }
   if (!INTEGERS.has(to.kind)) return undefined
   if (from === undefined || from.kind === 'string') {
-    return `(NOT regexp_matches(${value}, '[.eE]') OR try_cast(${value} AS DECIMAL(38, 9)) = try_cast(${value} AS ${sqlType(to)}))`
+    return `regexp_full_match(${value}, '\\s*[+-]?[0-9]+(\\.0*)?([eE][+]?[0-9]+)?\\s*')`
   }
   if (FRACTIONAL.has(from.kind)) return `(${value} = try_cast(${value} AS ${sqlType(to)}))`
   return undefined

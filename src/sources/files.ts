@@ -21,7 +21,6 @@ import {
   type DriftPolicies,
   type Field,
   givenValue,
-  isNumber,
   isVariable,
   requiredValue,
   type Variable,
@@ -160,7 +159,8 @@ async function probe(prepared: readonly Prepared[], session: Session, refused: {
   const kept: Prepared[] = []
   for (const one of prepared) {
     try {
-      const names = [...one.read.mapping.values()].map((arrived) => `count(${quoteName(arrived.name)})`)
+      // Counting would pass over the values; hashing reads each.
+      const names = [...one.read.mapping.values()].map((arrived) => `bit_xor(hash(${quoteName(arrived.name)}))`)
       await session.rows(`SELECT ${names.join(', ') || 'count(*)'} ${one.from}`)
       kept.push(one)
     } catch (thrown) {
@@ -285,9 +285,7 @@ async function prepareCsv(item: FileItem, request: ReadRequest, options: FilesOp
   }
   const delimiter = options.delimiter ?? (item.path.includes('.tsv') ? '\t' : mostOf(seen.firstLine))
   const names = headerNames(item, seen.firstLine, delimiter)
-  if (seen.lineFeeds === 0 || (seen.lineFeeds === 1 && seen.bytes <= Buffer.byteLength(seen.firstLine) + 5)) {
-    if (options.empty !== 'take') refuseEmpty(item, 'has a header and no rows')
-  }
+  if (seen.lines === 1 && options.empty !== 'take') refuseEmpty(item, 'has a header and no rows')
   const settled = settle(
     item,
     request,
@@ -334,13 +332,13 @@ async function rescuedCsv(
   delimiter: string,
 ): Promise<Pick<Prepared, 'from' | 'rowNumber' | 'rejected' | 'records'>> {
   const base = join(session.scratch, `rescued-${randomUUID()}`)
-  const { good, bad } = await rescueCsv(openText(item.location), names.length, delimiter, { good: `${base}.csv`, bad: `${base}.jsonl` })
-  const columns = ['_row', ...names].map((name) => `${quoteText(name)}: '${name === '_row' ? 'BIGINT' : 'VARCHAR'}'`).join(', ')
+  const { good, bad } = await rescueCsv(openText(item.location), names, delimiter, { good: `${base}.jsonl`, bad: `${base}.bad.jsonl` })
+  const columns = ['_row', ...names].map((name) => `${quoteName(name)}: '${name === '_row' ? 'BIGINT' : 'VARCHAR'}'`).join(', ')
   return {
-    from: `FROM read_csv(${quotePath(`${base}.csv`)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', columns = {${columns}})`,
+    from: `FROM read_ndjson(${quotePath(`${base}.jsonl`)}, columns = {${columns}})`,
     rowNumber: '_row',
     records: good + bad,
-    ...(bad === 0 ? {} : { rejected: rejectedSql(`${base}.jsonl`) }),
+    ...(bad === 0 ? {} : { rejected: rejectedSql(`${base}.bad.jsonl`) }),
   }
 }
 
@@ -367,28 +365,21 @@ function headerNames(item: FileItem, header: string, delimiter: string): string[
 async function prepareJsonLines(item: FileItem, request: ReadRequest, options: FilesOptions): Promise<Prepared> {
   const { session } = request
   const readable = item.location.endsWith('.zst') ? undefined : await inspectText(item.location)
-  const rescue = readable !== undefined && (request.careful || readable.hasNul || !readable.validUtf8)
-  const reader = `read_ndjson(${quotePath(item.location)}, sample_size = -1, convert_strings_to_integers = false)`
+  const rescue =
+    readable !== undefined && (request.careful || readable.hasNul || !readable.validUtf8 || readable.objects !== readable.lines)
   // A line that is no JSON ends the quick way; line by line, it is held by itself.
   const arrived = rescue
     ? undefined
-    : await session.describe(`SELECT * FROM ${reader}`).catch((error: unknown) => unlessRescuable(error, readable))
+    : await session
+        .describe(`SELECT * FROM read_ndjson(${quotePath(item.location)}, sample_size = -1)`)
+        .catch((error: unknown) => unlessRescuable(error, readable))
   if (arrived !== undefined) {
-    const settled = settle(
-      item,
-      request,
-      arrived.map((field) => ({ ...field, loose: isNumber(field.type) })),
-      options,
-    )
+    const names = arrived.map((field) => field.name)
+    const columns = names.map((name) => `${quoteName(name)}: 'JSON'`).join(', ')
+    const settled = settleJson(item, request, arrived, options)
     const counted = readable === undefined ? {} : { records: readable.lines }
-    return {
-      ...settled,
-      item,
-      from: `FROM ${reader}`,
-      rowNumber: 'row_number() OVER ()',
-      messy: settled.read.problem !== undefined,
-      ...counted,
-    }
+    const from = `FROM (SELECT ${jsonValues(request.columns, settled.read.mapping, names, (name) => quoteName(name)).join(', ')} FROM read_ndjson(${quotePath(item.location)}, columns = {${columns}}))`
+    return { ...settled, item, from, rowNumber: 'row_number() OVER ()', messy: settled.read.problem !== undefined, ...counted }
   }
   const base = join(session.scratch, `rescued-${randomUUID()}`)
   const { good, bad } = await rescueJsonLines(openText(item.location), { good: `${base}.jsonl`, bad: `${base}.bad.jsonl` })
@@ -400,22 +391,45 @@ async function prepareJsonLines(item: FileItem, request: ReadRequest, options: F
           `SELECT DISTINCT unnest(json_keys(v)) AS k FROM read_ndjson(${quotePath(`${base}.jsonl`)}, columns = {r: 'BIGINT', v: 'JSON'})`,
         )
   const names = keys.map((row) => String(row['k']))
-  const values = names.map((name) => `json_extract_string(v, ${quoteText(`$."${name.replaceAll('"', '\\"')}"`)}) AS ${quoteName(name)}`)
-  const settled = settle(
+  const settled = settleJson(
     item,
     request,
     names.map((name) => ({ name })),
     options,
   )
+  const at = (name: string) => `json_extract(v, ${quoteText(`$."${name.replaceAll('"', '\\"')}"`)})`
   return {
     ...settled,
     item,
-    from: `FROM (SELECT ${['r', ...values].join(', ')} FROM read_ndjson(${quotePath(`${base}.jsonl`)}, columns = {r: 'BIGINT', v: 'JSON'}))`,
+    from: `FROM (SELECT ${['r', ...jsonValues(request.columns, settled.read.mapping, names, at)].join(', ')} FROM read_ndjson(${quotePath(`${base}.jsonl`)}, columns = {r: 'BIGINT', v: 'JSON'}))`,
     rowNumber: 'r',
     records: good + bad,
     ...(bad === 0 ? {} : { rejected: rejectedSql(`${base}.bad.jsonl`) }),
     messy: true,
   }
+}
+
+const NESTED = new Set(['struct', 'array', 'map'])
+
+/** JSON has one type for numbers and none for times, so only what is nested, and booleans, can arrive as another type. Values are read from their text. */
+function settleJson(item: FileItem, request: ReadRequest, arrived: readonly ArrivedColumn[], options: FilesOptions) {
+  const typed = arrived.map((one) =>
+    one.type === undefined ? one : { ...one, loose: one.type.kind !== 'boolean' && !NESTED.has(one.type.kind) },
+  )
+  const settled = settle(item, request, typed, options)
+  const mapping = new Map([...settled.read.mapping].map(([name, one]) => [name, { name: one.name }]))
+  return { ...settled, read: { ...settled.read, mapping } }
+}
+
+/** Scalars as the text that stands in the file; what is declared as nested stays JSON, for the engine to convert. */
+function jsonValues(
+  columns: ReadRequest['columns'],
+  mapping: ReadonlyMap<string, ArrivedColumn>,
+  names: readonly string[],
+  at: (name: string) => string,
+): string[] {
+  const nested = new Set([...mapping].flatMap(([name, one]) => (NESTED.has(columns[name]?.type.kind ?? '') ? [one.name] : [])))
+  return names.map((name) => `${nested.has(name) ? at(name) : `json_extract_string(${at(name)}, '$')`} AS ${quoteName(name)}`)
 }
 
 function unlessRescuable(error: unknown, readable: unknown): undefined {

@@ -10,6 +10,8 @@ export interface Inspection {
   /** Lines, the last one counted whether or not it is ended. */
   readonly lines: number
   readonly lineFeeds: number
+  /** Lines that begin with `{`. */
+  readonly objects: number
   readonly carriageReturns: number
   readonly windowsEndings: number
   readonly hasNul: boolean
@@ -34,6 +36,8 @@ export async function checksumOf(path: string): Promise<string> {
 export async function inspectText(path: string): Promise<Inspection> {
   let bytes = 0
   let lineFeeds = 0
+  let objects = 0
+  let startsLine = true
   let carriageReturns = 0
   let windowsEndings = 0
   let hasNul = false
@@ -48,8 +52,11 @@ export async function inspectText(path: string): Promise<Inspection> {
     bytes += chunk.length
     if (endedWithReturn && chunk[0] === 10) windowsEndings++
     lineFeeds += count(chunk, 10)
+    if (startsLine && chunk[0] === 123) objects++
+    objects += countText(chunk, '\n{')
+    startsLine = chunk[chunk.length - 1] === 10
     carriageReturns += count(chunk, 13)
-    windowsEndings += countPairs(chunk)
+    windowsEndings += countText(chunk, '\r\n')
     endedWithReturn = chunk[chunk.length - 1] === 13
     endsLine = chunk[chunk.length - 1] === 10
     hasNul ||= chunk.includes(0)
@@ -70,6 +77,7 @@ export async function inspectText(path: string): Promise<Inspection> {
     bytes,
     lines: lineFeeds + (endsLine || bytes === 0 ? 0 : 1),
     lineFeeds,
+    objects,
     carriageReturns,
     windowsEndings,
     hasNul,
@@ -84,9 +92,9 @@ function count(chunk: Buffer, byte: number): number {
   return found
 }
 
-function countPairs(chunk: Buffer): number {
+function countText(chunk: Buffer, text: string): number {
   let found = 0
-  for (let at = chunk.indexOf('\r\n'); at !== -1; at = chunk.indexOf('\r\n', at + 2)) found++
+  for (let at = chunk.indexOf(text); at !== -1; at = chunk.indexOf(text, at + text.length)) found++
   return found
 }
 

@@ -27,23 +27,33 @@ async function writing<Result>(path: string, work: (write: (text: string) => Pro
   }
 }
 
-/** The lines of a file as bytes, without their endings (LF, CRLF). */
-async function* linesOf(input: Readable): AsyncGenerator<Buffer> {
+interface Line {
+  /** Without its ending. */
+  readonly bytes: Buffer
+  readonly number: number
+  /** Ended by CRLF rather than LF: kept, because a quoted value may run over it. */
+  readonly windows: boolean
+}
+
+/** The lines of a file, in order. */
+async function* linesOf(input: Readable): AsyncGenerator<Line> {
+  let number = 0
+  const line = (bytes: Buffer): Line => {
+    const windows = bytes[bytes.length - 1] === 13
+    number++
+    return { bytes: windows ? bytes.subarray(0, -1) : bytes, number, windows }
+  }
   let rest: Buffer = Buffer.alloc(0)
   for await (const part of input) {
     const chunk = rest.length === 0 ? (part as Buffer) : Buffer.concat([rest, part as Buffer])
     let start = 0
     for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, start)) {
-      yield withoutReturn(chunk.subarray(start, at))
+      yield line(chunk.subarray(start, at))
       start = at + 1
     }
     rest = chunk.subarray(start)
   }
-  if (rest.length > 0) yield withoutReturn(rest)
-}
-
-function withoutReturn(line: Buffer): Buffer {
-  return line[line.length - 1] === 13 ? line.subarray(0, -1) : line
+  if (rest.length > 0) yield line(rest)
 }
 
 /** What a bad line is kept as: its text, in which bytes that are no UTF-8 are shown as `\xFF` and NUL as `\x00`. */
@@ -77,17 +87,13 @@ export function splitRecord(text: string, delimiter: string): (string | null)[] 
     } else {
       const end = text.indexOf(delimiter, at)
       const value = text.slice(at, end === -1 ? text.length : end)
-      if (value.includes('"')) return 'broken'
+      // A quote inside a field that does not begin with one is text, to the engine's strict reader as well.
       fields.push(value === '' ? null : value)
       at = end === -1 ? text.length : end
     }
     if (at >= text.length) return fields
     at++
   }
-}
-
-function csvField(value: string | null): string {
-  return value === null ? '' : `"${value.replaceAll('"', '""')}"`
 }
 
 interface RescueFiles {
@@ -97,60 +103,60 @@ interface RescueFiles {
   readonly bad: string
 }
 
-/** Sound records are written with their position as the first field, every value in quotes. */
-export async function rescueCsv(input: Readable, columns: number, delimiter: string, files: RescueFiles): Promise<Rescued> {
+/** Sound records are written as JSON lines: `{"_row": position, "column": value, ...}`. */
+export async function rescueCsv(input: Readable, names: readonly string[], delimiter: string, files: RescueFiles): Promise<Rescued> {
   return writing(files.good, (writeGood) =>
     writing(files.bad, async (writeBad) => {
-      let [good, bad, row, lineNumber] = [0, 0, 0, 0]
-      let pending: { line: Buffer; number: number }[] = []
-      const reject = async (line: Buffer, number: number, problem: string) => {
-        row++
-        bad++
-        await writeBad(`${JSON.stringify({ row, line_number: number, line: readable(line), problem })}\n`)
-      }
-      const take = async (line: Buffer, number: number): Promise<'open' | 'done'> => {
-        if (line.includes(0)) return await reject(line, number, 'it holds a NUL byte').then(() => 'done' as const)
-        if (!isUtf8(line)) return await reject(line, number, 'it is not UTF-8').then(() => 'done' as const)
-        const fields = splitRecord(line.toString('utf8'), delimiter)
-        if (fields === 'open') return 'open'
-        if (fields === 'broken') return await reject(line, number, 'a quote stands where none may').then(() => 'done' as const)
-        if (fields.length !== columns) {
-          return await reject(line, number, `it has ${fields.length} fields, not ${columns}`).then(() => 'done' as const)
-        }
-        row++
+      let [good, bad] = [0, 0]
+      let pending: Line[] = []
+      const accept = async (fields: readonly (string | null)[]) => {
         good++
-        await writeGood(`${row},${fields.map(csvField).join(',')}\n`)
-        return 'done'
+        await writeGood(
+          `${JSON.stringify(Object.fromEntries([['_row', good + bad], ...names.map((name, index) => [name, fields[index] ?? null])]))}\n`,
+        )
+      }
+      const reject = async (line: Line, problem: string) => {
+        bad++
+        await writeBad(`${JSON.stringify({ row: good + bad, line_number: line.number, line: readable(line.bytes), problem })}\n`)
+      }
+      /** What a whole record is, or what is wrong with it. */
+      const judge = (bytes: Buffer): readonly (string | null)[] | 'open' | string => {
+        if (bytes.includes(0)) return 'it holds a NUL byte'
+        if (!isUtf8(bytes)) return 'it is not UTF-8'
+        const fields = splitRecord(bytes.toString('utf8'), delimiter)
+        if (fields === 'open') return 'open'
+        if (fields === 'broken') return 'something stands between a closing quote and the next field'
+        // The engine's strict reader passes over one empty field too many, as a comma at the end of each line makes.
+        if (fields.length === names.length + 1 && fields.at(-1) === null) return fields.slice(0, -1)
+        return fields.length === names.length ? fields : `it has ${fields.length} fields, not ${names.length}`
+      }
+      const offer = async (line: Line): Promise<void> => {
+        if (pending.length === 0) {
+          const found = judge(line.bytes)
+          if (found === 'open') pending.push(line)
+          else if (typeof found === 'string') await reject(line, found)
+          else await accept(found)
+          return
+        }
+        const before = pending.at(-1)
+        const whole = Buffer.concat([...pending.flatMap((one) => [one.bytes, Buffer.from(one.windows ? '\r\n' : '\n')]), line.bytes])
+        pending.push(line)
+        const found = before === undefined || line.bytes.includes(0) || !isUtf8(line.bytes) ? 'open' : judge(whole)
+        if (typeof found !== 'string') {
+          pending = []
+          await accept(found)
+        } else if (found !== 'open' || pending.length > QUOTED_LINES) await flush()
       }
       /** The first line of a quote that never closed is bad; what came after is judged on its own. */
       const flush = async () => {
         const [first, ...rest] = pending
         pending = []
-        if (first !== undefined) await reject(first.line, first.number, 'its quote is never closed')
-        for (const one of rest) await offer(one.line, one.number)
-      }
-      const offer = async (line: Buffer, number: number): Promise<void> => {
-        if (pending.length === 0) {
-          if ((await take(line, number)) === 'open') pending.push({ line, number })
-          return
-        }
-        pending.push({ line, number })
-        const whole = Buffer.concat(pending.flatMap((one, index) => (index === 0 ? [one.line] : [Buffer.from('\n'), one.line])))
-        const sound = isUtf8(whole) && !whole.includes(0)
-        const fields = sound ? splitRecord(whole.toString('utf8'), delimiter) : 'open'
-        if (Array.isArray(fields) && fields.length === columns) {
-          pending = []
-          row++
-          good++
-          await writeGood(`${row},${fields.map(csvField).join(',')}\n`)
-        } else if (fields !== 'open' || pending.length > QUOTED_LINES) {
-          await flush()
-        }
+        if (first !== undefined) await reject(first, 'its quote is never closed')
+        for (const one of rest) await offer(one)
       }
       for await (const line of linesOf(input)) {
-        lineNumber++
-        if (lineNumber === 1 || (line.length === 0 && pending.length === 0 && columns > 1)) continue
-        await offer(line, lineNumber)
+        if (line.number === 1 || (line.bytes.length === 0 && pending.length === 0 && names.length > 1)) continue
+        await offer(line)
       }
       while (pending.length > 0) await flush()
       return { good, bad }
@@ -162,18 +168,16 @@ export async function rescueCsv(input: Readable, columns: number, delimiter: str
 export async function rescueJsonLines(input: Readable, files: RescueFiles): Promise<Rescued> {
   return writing(files.good, (writeGood) =>
     writing(files.bad, async (writeBad) => {
-      let [good, bad, row, lineNumber] = [0, 0, 0, 0]
-      for await (const line of linesOf(input)) {
-        lineNumber++
-        if (line.length === 0) continue
-        row++
-        const problem = jsonProblem(line)
+      let [good, bad] = [0, 0]
+      for await (const { bytes, number } of linesOf(input)) {
+        if (bytes.length === 0) continue
+        const problem = jsonProblem(bytes)
         if (problem === undefined) {
           good++
-          await writeGood(`{"r":${row},"v":${line.toString('utf8')}}\n`)
+          await writeGood(`{"r":${good + bad},"v":${bytes.toString('utf8')}}\n`)
         } else {
           bad++
-          await writeBad(`${JSON.stringify({ row, line_number: lineNumber, line: readable(line), problem })}\n`)
+          await writeBad(`${JSON.stringify({ row: good + bad, line_number: number, line: readable(bytes), problem })}\n`)
         }
       }
       return { good, bad }

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { quoteName, type Session, sqlType, type WrittenFile } from '../engine/index.js'
-import { failure, TABLE_NULL_REFUSED } from '../errors/index.js'
+import { failure, isSluiceError, TABLE_NULL_REFUSED } from '../errors/index.js'
 import { type Field, typeText } from '../schema/index.js'
 import { type AddFile, encodePath, type Metadata, type Protocol, type RemoveFile } from './log/actions.js'
 import { type Snapshot, scanFile } from './snapshot.js'
@@ -49,11 +49,16 @@ export interface WriteTarget {
  */
 export async function writeRows(session: Session, target: WriteTarget, query: string): Promise<WrittenRows> {
   const select = target.fields.map((field) => castSql(field, target.partitionColumns.includes(field.name)))
-  const files = await session.write({
+  const write = {
     query: `SELECT ${select.join(', ')} FROM (${query})`,
     folder: target.path,
     prefix: `part-${randomUUID()}`,
     partitionBy: target.partitionColumns,
+  }
+  const files = await session.write(write).catch((error: unknown) => {
+    if (!isSluiceError(error) || !error.message.includes(NULL_REFUSED)) throw error
+    const nested = target.fields.find((field) => !field.nullable && isNested(field))
+    throw failure(TABLE_NULL_REFUSED, { path: target.path, column: nested?.name ?? '', rows: 0 }, { cause: error })
   })
   return addFiles(target, files, target.fields)
 }
@@ -86,11 +91,21 @@ export function addFiles(target: WriteTarget, files: readonly WrittenFile[], wri
   }
 }
 
+const NULL_REFUSED = 'null where none may be'
+
+export function isNested({ type }: Field): boolean {
+  return type.kind === 'struct' || type.kind === 'array' || type.kind === 'map'
+}
+
 /** An empty string cannot be a partition value: Delta reads it as null, so null is what is written. */
 function castSql(field: Field, partition: boolean): string {
   const name = quoteName(field.name)
   const cast = `CAST(${name} AS ${sqlType(field.type)})`
-  return `${partition && field.type.kind === 'string' ? `NULLIF(${cast}, '')` : cast} AS ${name}`
+  // The statistics of what was written tell of nulls in all but nested columns.
+  if (!field.nullable && isNested(field)) return `CASE WHEN ${name} IS NULL THEN error('${NULL_REFUSED}') ELSE ${cast} END AS ${name}`
+  if (!partition || field.type.kind !== 'string') return `${cast} AS ${name}`
+  // By this name the engine, like Hive, means null.
+  return `CASE WHEN ${cast} = '__HIVE_DEFAULT_PARTITION__' THEN error('__HIVE_DEFAULT_PARTITION__ cannot be a partition value') ELSE NULLIF(${cast}, '') END AS ${name}`
 }
 
 function requireNoNulls(target: WriteTarget, files: readonly WrittenFile[]): void {

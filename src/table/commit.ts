@@ -21,7 +21,8 @@ export interface Committed {
   readonly applied: boolean
 }
 
-const ATTEMPTS = 50
+/** Each attempt steps over one commit of another writer; catching up with many is not losing many races. */
+const ATTEMPTS = 10_000
 
 /**
  * Makes a change the table's next version, exactly once.

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { duckdb, type Session } from '../engine/index.js'
-import { failure, TABLE_VERSION_NOT_FOUND } from '../errors/index.js'
+import { failure, isSluiceError, TABLE_CONFLICT, TABLE_VERSION_NOT_FOUND } from '../errors/index.js'
 import type { Field } from '../schema/index.js'
 import { localStorage, type Storage } from '../storage/index.js'
 import { type Change, scanFiles, sum } from './change.js'
@@ -96,7 +96,13 @@ export class DeltaTable {
   /** Makes a table with these columns and no rows, unless one is there. Throws TABLE_COLUMN_NAME_INVALID. */
   static async create(path: string, definition: TableDefinition, options: DeltaTableOptions = {}): Promise<DeltaTable> {
     const table = new DeltaTable(path, options)
-    if (!(await table.exists())) await table.commit(table.before(definition), created(table.before(definition)))
+    const before = table.before(definition)
+    if (!(await table.exists())) {
+      await table.commit(before, created(before)).catch(async (error: unknown) => {
+        // Whoever made it first, it is there.
+        if (!(isSluiceError(error) && error.code === TABLE_CONFLICT.code)) throw error
+      })
+    }
     return table
   }
 

@@ -1,4 +1,4 @@
-export { addFiles, type Change, removeFile, scanFiles, type WriteTarget, type WrittenRows, writeRows } from './change.js'
+export { addFiles, type Change, isNested, removeFile, scanFiles, type WriteTarget, type WrittenRows, writeRows } from './change.js'
 export type { CommitOptions, Committed } from './commit.js'
 export { DeltaTable, type DeltaTableOptions, type HistoryEntry, type ReadOptions, type TableDiff } from './delta-table.js'
 export type { Action, AddFile, CommitInfo, RemoveFile } from './log/actions.js'

@@ -135,11 +135,12 @@ export interface Range {
  * A missing bound proves nothing.
  */
 export function mayHold(statistics: FileStatistics, column: string, type: DataType, range: Range): boolean {
-  if (range.nulls && statistics.nulls[column] !== 0) return true
-  if (range.min === null || range.max === null) return range.nulls && statistics.nulls[column] === undefined
-  if (statistics.rows !== undefined && statistics.nulls[column] === statistics.rows) return false
-  const low = comparable(statistics.min[column], type)
-  const high = comparable(statistics.max[column], type)
+  const nulls = own(statistics.nulls, column)
+  if (range.nulls && nulls !== 0) return true
+  if (range.min === null || range.max === null) return false
+  if (statistics.rows !== undefined && nulls === statistics.rows) return false
+  const low = comparable(own(statistics.min, column), type)
+  const high = comparable(own(statistics.max, column), type)
   const wantedLow = comparable(range.min, type)
   const wantedHigh = comparable(range.max, type)
   if (low !== undefined && wantedHigh !== undefined && low > wantedHigh) return false
@@ -149,12 +150,18 @@ export function mayHold(statistics: FileStatistics, column: string, type: DataTy
   return true
 }
 
+/** A column may be called what every object has: `constructor`. */
+function own(values: Readonly<Record<string, unknown>>, column: string): unknown {
+  return Object.hasOwn(values, column) ? values[column] : undefined
+}
+
 /** A value that `<` orders as the engine does, or undefined where it would not. Longs and decimals as doubles are near enough only when they differ. */
 function comparable(value: unknown, type: DataType): number | string | undefined {
   if (value === undefined || value === null) return undefined
   switch (type.kind) {
     case 'date':
-      return String(value).slice(0, 10)
+      // Years of five digits, or before the first, do not sort as text.
+      return /^\d{4}-\d{2}-\d{2}/.test(String(value)) && !String(value).includes('BC') ? String(value).slice(0, 10) : undefined
     case 'timestamp':
     case 'timestamp_ntz': {
       const millis = Date.parse(

@@ -68,7 +68,9 @@ async function takeWith(session: Session, columns: Columns, offer: Offer, carefu
   const bad = all.filter((row) => (row['_problem'] ?? null) !== null)
   const names = [...Object.keys(columns), ...intake.extraFields.map((field) => field.name)]
   return {
-    rows: all.filter((row) => (row['_problem'] ?? null) === null).map((row) => Object.fromEntries(names.map((name) => [name, row[name] ?? null]))),
+    rows: all
+      .filter((row) => (row['_problem'] ?? null) === null)
+      .map((row) => Object.fromEntries(names.map((name) => [name, row[name] ?? null]))),
     held: bad.map((row) => {
       const raw = row['_raw'] as ReadonlyMap<string, string> | null
       const what = raw === null ? '' : raw.has('line') ? raw.get('line') : [...raw].map(([key, value]) => `${key}=${value}`).join(', ')

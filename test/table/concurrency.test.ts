@@ -14,9 +14,7 @@ const another = (table: DeltaTable) => DeltaTable.at(table.path, { session: sess
 describe('many writers at once', () => {
   test('appends from handles of their own all land, each at a version of its own', async () => {
     const table = await newTable(session(), columns)
-    const written = await Promise.all(
-      Array.from({ length: 24 }, (_, id) => another(table).append(`SELECT ${id} AS id, 'writer' AS name`)),
-    )
+    const written = await Promise.all(Array.from({ length: 24 }, (_, id) => another(table).append(`SELECT ${id} AS id, 'writer' AS name`)))
     expect(written.map((one) => one.version).sort((a, b) => a - b)).toEqual(Array.from({ length: 24 }, (_, index) => index + 1))
     expect(await rowsOf(table)).toHaveLength(24)
     expect((await table.history()).map((entry) => entry.version)).toEqual(Array.from({ length: 25 }, (_, index) => 24 - index))
@@ -32,7 +30,9 @@ describe('many writers at once', () => {
 
   test('one table comes of many that create it', async () => {
     const path = join(temporaryFolder(), 'table')
-    const tables = await Promise.all(Array.from({ length: 8 }, () => DeltaTable.create(path, { fields: fieldsOf(columns) }, { session: session() })))
+    const tables = await Promise.all(
+      Array.from({ length: 8 }, () => DeltaTable.create(path, { fields: fieldsOf(columns) }, { session: session() })),
+    )
     expect(await tables[0]?.history()).toHaveLength(1)
   })
 })

@@ -44,13 +44,16 @@ describe('log checkpoint', () => {
     for (let version = 0; version <= 10; version++) rmSync(logFile(table, version))
     const after = await DeltaTable.at(table.path, { session: session() }).snapshot()
     expect(await rowsOf(table)).toEqual(rows)
-    const described = (one: typeof before) => [...one.files].map(([path, add]) => ({ ...add, path, dataChange: false })).sort((a, b) => (a.path < b.path ? -1 : 1))
+    const described = (one: typeof before) =>
+      [...one.files].map(([path, add]) => ({ ...add, path, dataChange: false })).sort((a, b) => (a.path < b.path ? -1 : 1))
     expect(described(after)).toEqual(described(before))
     expect(after.metadata).toEqual(before.metadata)
     expect(after.protocol).toEqual(before.protocol)
     expect(after.transactions.get('numbers')?.version).toBe(12)
     expect([...after.tombstones.keys()]).toEqual([...before.tombstones.keys()])
-    expect(await table.append("SELECT 99 AS n, 'x' AS p, null AS s", { txn: { appId: 'numbers', version: 12 } })).toMatchObject({ applied: false })
+    expect(await table.append("SELECT 99 AS n, 'x' AS p, null AS s", { txn: { appId: 'numbers', version: 12 } })).toMatchObject({
+      applied: false,
+    })
     expect(await codeOf(table.snapshot(9))).toMatch(/TABLE_LOG_CORRUPT|TABLE_VERSION_NOT_FOUND/)
   })
 
@@ -110,7 +113,10 @@ describe('a log that is damaged', () => {
     const table = await appended(2)
     const text = readFileSync(logFile(table, 2), 'utf8')
     writeFileSync(logFile(table, 2), text.slice(0, -20))
-    await expect(table.snapshot()).rejects.toMatchObject({ code: 'TABLE_LOG_CORRUPT', message: expect.stringContaining('00000000000000000002.json') })
+    await expect(table.snapshot()).rejects.toMatchObject({
+      code: 'TABLE_LOG_CORRUPT',
+      message: expect.stringContaining('00000000000000000002.json'),
+    })
   })
 
   test('a log without its first commit is corrupt, not empty', async () => {
@@ -121,7 +127,8 @@ describe('a log that is damaged', () => {
 
   test('files that are no commits are passed over', async () => {
     const table = await appended(2)
-    for (const name of ['00000000000000000003.json.tmp', '.hidden.json', '00000000000000000002.crc', 'zzz']) writeFileSync(logFile(table, name), 'x')
+    for (const name of ['00000000000000000003.json.tmp', '.hidden.json', '00000000000000000002.crc', 'zzz'])
+      writeFileSync(logFile(table, name), 'x')
     expect((await table.snapshot()).version).toBe(2)
   })
 })
@@ -143,7 +150,10 @@ describe('what we cannot do is refused by name', () => {
   }
 
   test.each([
-    [{ minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ['deletionVectors'], writerFeatures: ['deletionVectors'] }, 'deletionVectors'],
+    [
+      { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ['deletionVectors'], writerFeatures: ['deletionVectors'] },
+      'deletionVectors',
+    ],
     [{ minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ['v2Checkpoint', 'timestampNtz'], writerFeatures: [] }, 'v2Checkpoint'],
     [{ minReaderVersion: 4, minWriterVersion: 7 }, 'reader version 4'],
   ])('reading %j', async (value, name) => {

@@ -24,28 +24,49 @@ interface Step {
 
 function select(rows: readonly Item[]): string {
   const list = rows.map(({ k, p, v }) => `(${literal(k)}::INTEGER, ${literal(p)}::VARCHAR, ${v})`)
-  return list.length === 0 ? 'SELECT 1 AS k, null::VARCHAR AS p, 1 AS v WHERE false' : `SELECT * FROM (VALUES ${list.join(', ')}) AS s(k, p, v)`
+  return list.length === 0
+    ? 'SELECT 1 AS k, null::VARCHAR AS p, 1 AS v WHERE false'
+    : `SELECT * FROM (VALUES ${list.join(', ')}) AS s(k, p, v)`
 }
 
 const key = fc.integer({ min: 0, max: 12 })
-const part = fc.constantFrom('a', 'b', 'c d', '%/é', null)
-const item = fc.record({ k: fc.oneof({ weight: 8, arbitrary: key }, { weight: 1, arbitrary: fc.constant(null) }), p: part, v: fc.integer({ min: 0, max: 99 }) })
+const part = fc.constantFrom<string | null>('a', 'b', 'c d', '%/é', null)
+const item = fc.record({
+  k: fc.oneof({ weight: 8, arbitrary: key }, { weight: 1, arbitrary: fc.constant(null) }),
+  p: part,
+  v: fc.integer({ min: 0, max: 99 }),
+})
 const items = fc.array(item, { maxLength: 6 })
-const keyed = fc.uniqueArray(fc.record({ k: key, p: part, v: fc.integer({ min: 100, max: 199 }) }), { selector: (one) => one.k, maxLength: 5 })
+const keyed = fc.uniqueArray(fc.record({ k: key, p: part, v: fc.integer({ min: 100, max: 199 }) }), {
+  selector: (one) => one.k,
+  maxLength: 5,
+})
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  items.map((rows): Step => ({ say: `append ${JSON.stringify(rows)}`, onModel: (now) => [...now, ...rows], onTable: (table) => table.append(select(rows)) })),
-  items.map((rows): Step => ({ say: `overwrite ${JSON.stringify(rows)}`, onModel: () => rows, onTable: (table) => table.overwrite(select(rows)) })),
-  keyed.map((rows): Step => ({
-    say: `merge ${JSON.stringify(rows)}`,
-    onModel: (now) => [...now.filter((one) => !rows.some((row) => row.k === one.k)), ...rows],
-    onTable: (table) => table.merge(`(${select(rows)})`, ['k']),
-  })),
-  fc.tuple(key, key).map(([low, high]): Step => ({
-    say: `delete ${low}..${high}`,
-    onModel: (now) => now.filter((one) => one.k === null || one.k < low || one.k > high),
-    onTable: (table) => table.delete(`t.k BETWEEN ${low} AND ${high}`),
-  })),
+  items.map(
+    (rows): Step => ({
+      say: `append ${JSON.stringify(rows)}`,
+      onModel: (now) => [...now, ...rows],
+      onTable: (table) => table.append(select(rows)),
+    }),
+  ),
+  items.map(
+    (rows): Step => ({ say: `overwrite ${JSON.stringify(rows)}`, onModel: () => rows, onTable: (table) => table.overwrite(select(rows)) }),
+  ),
+  keyed.map(
+    (rows): Step => ({
+      say: `merge ${JSON.stringify(rows)}`,
+      onModel: (now) => [...now.filter((one) => !rows.some((row) => row.k === one.k)), ...rows],
+      onTable: (table) => table.merge(`(${select(rows)})`, ['k']),
+    }),
+  ),
+  fc.tuple(key, key).map(
+    ([low, high]): Step => ({
+      say: `delete ${low}..${high}`,
+      onModel: (now) => now.filter((one) => one.k === null || one.k < low || one.k > high),
+      onTable: (table) => table.delete(`t.k BETWEEN ${low} AND ${high}`),
+    }),
+  ),
   fc.tuple(key, items).map(([from, given]): Step => {
     const rows = given.filter((one) => one.k !== null && one.k >= from)
     return {
@@ -54,16 +75,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       onTable: (table) => table.replaceWhere(`k >= ${from}`, select(rows)),
     }
   }),
-  fc.tuple(fc.uniqueArray(part, { minLength: 1, maxLength: 3 }), items).map(([parts, rows]): Step => ({
-    say: `replaceKeys p in ${JSON.stringify(parts)} ${JSON.stringify(rows)}`,
-    onModel: (now) => [...now.filter((one) => !parts.includes(one.p)), ...rows],
-    onTable: (table) => table.replaceKeys(['p'], `(SELECT unnest([${parts.map(literal).join(', ')}]::VARCHAR[]) AS p)`, select(rows)),
-  })),
-  fc.nat(20).map((back): Step => ({
-    say: `restore ${back}`,
-    onModel: (_, earlier) => earlier[back % earlier.length] ?? [],
-    onTable: (table, versions) => table.restore(back % versions),
-  })),
+  fc.tuple(fc.uniqueArray(part, { minLength: 1, maxLength: 3 }), items).map(
+    ([parts, rows]): Step => ({
+      say: `replaceKeys p in ${JSON.stringify(parts)} ${JSON.stringify(rows)}`,
+      onModel: (now) => [...now.filter((one) => !parts.includes(one.p)), ...rows],
+      onTable: (table) => table.replaceKeys(['p'], `(SELECT unnest([${parts.map(literal).join(', ')}]::VARCHAR[]) AS p)`, select(rows)),
+    }),
+  ),
+  fc.nat(20).map(
+    (back): Step => ({
+      say: `restore ${back}`,
+      onModel: (_, earlier) => earlier[back % earlier.length] ?? [],
+      onTable: (table, versions) => table.restore(back % versions),
+    }),
+  ),
 )
 
 const text = (rows: readonly Item[]) => rows.map(({ k, p, v }) => `${k} ${p} ${v}`).sort()
@@ -83,7 +108,8 @@ test.each([
       }
       const fresh = await DeltaTable.open(table.path, { session: session() })
       const said = steps.map((one) => one.say).join('\n')
-      for (const [version, rows] of versions.entries()) expect(await rowsOf(fresh, { version }), `version ${version} of\n${said}`).toEqual(text(rows))
+      for (const [version, rows] of versions.entries())
+        expect(await rowsOf(fresh, { version }), `version ${version} of\n${said}`).toEqual(text(rows))
     }),
     { numRuns: 25 },
   )

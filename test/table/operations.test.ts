@@ -247,13 +247,13 @@ describe('not null', () => {
     ['a struct', column.struct({ a: column.integer() }, { nullable: false }), 'null::STRUCT(a INTEGER)'],
   ])('refuses a null where %s must be, and leaves no file', async (_, declared, nothing) => {
     const table = await newTable(session(), { id: column.integer(), must: declared })
-    expect(await codeOf(table.append(`SELECT 1 AS id, ${nothing} AS must`))).toBe('TABLE_SCHEMA_MISMATCH')
+    expect(await codeOf(table.append(`SELECT 1 AS id, ${nothing} AS must`))).toBe('TABLE_NULL_REFUSED')
     expect(dataFiles(table)).toEqual([])
   })
 
   test('refuses a null in a partition column', async () => {
     const table = await newTable(session(), { id: column.integer(), p: column.string({ nullable: false }) }, { partitionColumns: ['p'] })
-    expect(await codeOf(table.append('SELECT 1 AS id, null AS p'))).toBe('TABLE_SCHEMA_MISMATCH')
+    expect(await codeOf(table.append('SELECT 1 AS id, null AS p'))).toBe('TABLE_NULL_REFUSED')
     expect(dataFiles(table)).toEqual([])
   })
 })

@@ -26,13 +26,43 @@ describe('a file is skipped', () => {
     ['not when null is wanted and there is one', false, '"nullCount":{"x":1}', column.long(), range(null, null, true)],
     ['not when null is wanted and nobody counted', false, '"nullCount":{}', column.long(), range(null, null, true)],
     ['when it holds nulls alone', true, '"nullCount":{"x":2}', column.long(), range('1', '2')],
-    ['not when neighbours beyond 2^53 look the same', false, '"minValues":{"x":9007199254740993},"maxValues":{"x":9007199254740993}', column.long(), range('9007199254740993', '9007199254740993')],
+    [
+      'not when neighbours beyond 2^53 look the same',
+      false,
+      '"minValues":{"x":9007199254740993},"maxValues":{"x":9007199254740993}',
+      column.long(),
+      range('9007199254740993', '9007199254740993'),
+    ],
     ['by date', true, '"minValues":{"x":"2020-01-01"},"maxValues":{"x":"2020-12-31"}', column.date(), range('2021-01-01', '2021-12-31')],
-    ['not when a date of five digits is wanted beside', false, '"minValues":{"x":"2020-01-01"},"maxValues":{"x":"2020-12-31"}', column.date(), range('2020-06-01', '12020-01-01')],
-    ['by instant', true, '"minValues":{"x":"2020-01-01T00:00:00.000Z"},"maxValues":{"x":"2020-01-01T00:00:00.001Z"}', column.timestamp(), range('2020-01-01 00:00:00.003+00', '2020-01-02 00:00:00+00')],
-    ['not within the millisecond that writers cut off', false, '"minValues":{"x":"2020-01-01T00:00:00.000Z"},"maxValues":{"x":"2020-01-01T00:00:00.001Z"}', column.timestamp(), range('2020-01-01 00:00:00.001999+00', '2020-01-02 00:00:00+00')],
+    [
+      'not when a date of five digits is wanted beside',
+      false,
+      '"minValues":{"x":"2020-01-01"},"maxValues":{"x":"2020-12-31"}',
+      column.date(),
+      range('2020-06-01', '12020-01-01'),
+    ],
+    [
+      'by instant',
+      true,
+      '"minValues":{"x":"2020-01-01T00:00:00.000Z"},"maxValues":{"x":"2020-01-01T00:00:00.001Z"}',
+      column.timestamp(),
+      range('2020-01-01 00:00:00.003+00', '2020-01-02 00:00:00+00'),
+    ],
+    [
+      'not within the millisecond that writers cut off',
+      false,
+      '"minValues":{"x":"2020-01-01T00:00:00.000Z"},"maxValues":{"x":"2020-01-01T00:00:00.001Z"}',
+      column.timestamp(),
+      range('2020-01-01 00:00:00.001999+00', '2020-01-02 00:00:00+00'),
+    ],
     ['by text', true, '"minValues":{"x":"a"},"maxValues":{"x":"m"}', column.string(), range('n', 'z')],
-    ['not by text beyond the basic plane', false, '"minValues":{"x":"😀"},"maxValues":{"x":"😀"}', column.string(), range('\uFFFD', '\uFFFD')],
+    [
+      'not by text beyond the basic plane',
+      false,
+      '"minValues":{"x":"😀"},"maxValues":{"x":"😀"}',
+      column.string(),
+      range('\uFFFD', '\uFFFD'),
+    ],
   ])('%s', (_, skipped, text, type, wanted) => {
     expect(mayHold(statistics(text), 'x', type.type, wanted)).toBe(!skipped)
   })
@@ -69,15 +99,30 @@ describe('no file with a wanted row is skipped', () => {
   const days = fc.oneof(fc.integer({ min: -2_000_000, max: 5_000_000 }), fc.integer({ min: 15_000, max: 15_020 }))
   const text = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 6 }),
-    fc.tuple(fc.constantFrom('a', 'é', '\uD7FF', '\uFFFD', '😀'), fc.string({ unit: 'grapheme', maxLength: 4 })).map(([one, rest]) => one.repeat(32) + rest),
+    fc
+      .tuple(fc.constantFrom('a', 'é', '\uD7FF', '\uFFFD', '😀'), fc.string({ unit: 'grapheme', maxLength: 4 }))
+      .map(([one, rest]) => one.repeat(32) + rest),
     fc.constantFrom('', 'null', '\u007F', '\uE000', '\u{10FFFF}'),
   )
   const types: [string, Column, fc.Arbitrary<string>][] = [
     ['string', column.string(), text.filter((one) => !one.includes('\0')).map(quoteText)],
-    ['long', column.long(), fc.oneof(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.bigInt({ min: 2n ** 53n - 2n, max: 2n ** 53n + 4n })).map(String)],
+    [
+      'long',
+      column.long(),
+      fc.oneof(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.bigInt({ min: 2n ** 53n - 2n, max: 2n ** 53n + 4n })).map(String),
+    ],
     ['integer', column.integer(), fc.integer({ min: -9, max: 9 }).map(String)],
     ['byte', column.byte(), fc.integer({ min: -128, max: 127 }).map(String)],
-    ['decimal', column.decimal(38, 10), fc.bigInt({ min: -(10n ** 37n), max: 10n ** 37n }).map((one) => `${one / 10n ** 10n}.${String(one < 0n ? -one : one).padStart(10, '0').slice(-10)}`)],
+    [
+      'decimal',
+      column.decimal(38, 10),
+      fc.bigInt({ min: -(10n ** 37n), max: 10n ** 37n }).map(
+        (one) =>
+          `${one / 10n ** 10n}.${String(one < 0n ? -one : one)
+            .padStart(10, '0')
+            .slice(-10)}`,
+      ),
+    ],
     ['double', column.double(), fc.double().map(literal)],
     ['float', column.float(), fc.float().map(literal)],
     ['boolean', column.boolean(), fc.boolean().map(literal)],
@@ -88,7 +133,10 @@ describe('no file with a wanted row is skipped', () => {
   ]
 
   test.each(types)('%s', async (_, { type }, value) => {
-    const some = fc.array(fc.oneof({ weight: 9, arbitrary: value }, { weight: 1, arbitrary: fc.constant('NULL') }), { minLength: 1, maxLength: 4 })
+    const some = fc.array(fc.oneof({ weight: 9, arbitrary: value }, { weight: 1, arbitrary: fc.constant('NULL') }), {
+      minLength: 1,
+      maxLength: 4,
+    })
     const folder = temporaryFolder()
     await fc.assert(
       fc.asyncProperty(some, some, some, async (held, wanted, more) => {

@@ -56,9 +56,9 @@ describe('history', () => {
   test('tells what each version did, newest first', async () => {
     const table = await numbers()
     await table.delete('t.n = 3', { note: 'why', engineInfo: 'tests' })
-    expect((await table.history()).map((entry) => `${entry.version} ${entry.operation} ${entry.info?.operationParameters['mode'] ?? ''}`)).toEqual(
-      ['4 DELETE ', '3 WRITE Overwrite', '2 WRITE Append', '1 WRITE Append', '0 CREATE TABLE '],
-    )
+    expect(
+      (await table.history()).map((entry) => `${entry.version} ${entry.operation} ${entry.info?.operationParameters['mode'] ?? ''}`),
+    ).toEqual(['4 DELETE ', '3 WRITE Overwrite', '2 WRITE Append', '1 WRITE Append', '0 CREATE TABLE '])
     expect(await table.history(1)).toMatchObject([{ version: 4, info: { userMetadata: 'why', engineInfo: 'tests', readVersion: 3 } }])
     expect((await table.history()).map((entry) => entry.info?.isBlindAppend)).toEqual([false, false, true, true, false])
   })

@@ -45,7 +45,7 @@ export function deltaLog(table: string, storage: Storage): DeltaLog {
     if (bytes === undefined) return undefined
     try {
       const { version } = JSON.parse(decodeText(bytes)) as { version?: number }
-      return typeof version === 'number' ? version : undefined
+      return typeof version === 'number' && Number.isSafeInteger(version) && version >= 0 ? version : undefined
     } catch {
       return undefined // The file is a hint only: without a sound one, the listing tells.
     }
@@ -70,7 +70,10 @@ export function deltaLog(table: string, storage: Storage): DeltaLog {
     async segment(wanted) {
       const hint = await lastCheckpoint()
       const from = hint !== undefined && (wanted === undefined || hint <= wanted) ? hint : undefined
-      const files = await storage.list(folder, from === undefined ? undefined : fileName(from, ''))
+      const hinted = from === undefined ? [] : await storage.list(folder, fileName(from, ''))
+      // The file is a hint: when the log checkpoint that it names is not there, all of the folder is looked at.
+      const sound = from !== undefined && hinted.some((file) => file.name === fileName(from, 'checkpoint.parquet'))
+      const files = sound ? hinted : await storage.list(folder)
       const all = await commits(files)
       const checkpoints = files.flatMap((file) => (CHECKPOINT.test(file.name) ? [Number.parseInt(file.name, 10)] : []))
       if (all.length === 0 && checkpoints.length === 0) throw failure(TABLE_NOT_FOUND, { path: table })

@@ -39,6 +39,14 @@ function formatType(type: DataType): JsonType {
   }
 }
 
+/** Column comments by name. */
+export function commentsOf(text: string): Record<string, string> {
+  const { fields } = JSON.parse(text) as { fields: readonly JsonField[] }
+  return Object.fromEntries(
+    fields.flatMap(({ name, metadata }) => (typeof metadata?.['comment'] === 'string' ? [[name, metadata['comment']]] : [])),
+  )
+}
+
 /** Throws a plain Error that names the type when it is none that Delta had when this was written. */
 export function parseSchema(text: string): Field[] {
   const json = JSON.parse(text) as { fields: readonly JsonField[] }

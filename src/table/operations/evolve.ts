@@ -1,5 +1,6 @@
 import type { Field } from '../../schema/index.js'
 import type { Change } from '../change.js'
+import { commentsOf } from '../log/schema-json.js'
 import { upgraded } from '../protocol.js'
 import type { Snapshot } from '../snapshot.js'
 import { newMetadata } from './create.js'
@@ -25,7 +26,7 @@ export function evolve(snapshot: Snapshot, fields: readonly Field[], comments: R
         fields: all,
         partitionColumns: snapshot.partitionColumns,
         properties: configuration,
-        comments,
+        comments: { ...commentsOf(snapshot.metadata.schemaString), ...comments },
         ...(description === undefined ? {} : { description }),
       },
       id,

@@ -1,5 +1,6 @@
-import { quoteName, quoteNames, type Session } from '../../engine/index.js'
+import { quoteName, quoteNames, type Session, sqlType } from '../../engine/index.js'
 import { failure, TABLE_KEYS_REPEAT } from '../../errors/index.js'
+import { sameType } from '../../schema/index.js'
 import type { Change } from '../change.js'
 import { filesWithin, type Snapshot } from '../snapshot.js'
 import type { Range } from '../statistics.js'
@@ -23,7 +24,8 @@ export interface MergeChange extends Change {
  * MERGE on keys: a row whose keys are in the table replaces that row, another is inserted.
  * Throws TABLE_KEYS_REPEAT when a key stands twice in the source, or is null.
  */
-export async function prepareMerge(session: Session, snapshot: Snapshot, source: MergeSource): Promise<MergeChange> {
+export async function prepareMerge(session: Session, snapshot: Snapshot, given: MergeSource): Promise<MergeChange> {
+  const source = await asTableTypes(session, snapshot, given)
   const { rows: sourceRows, ranges } = await inspectSource(session, snapshot, source)
   // The same expression decides which rows leave and which count as updated.
   const condition = `EXISTS (SELECT 1 FROM ${source.relation} AS s WHERE ${source.keys.map((key) => `s.${quoteName(key)} = t.${quoteName(key)}`).join(' AND ')})`
@@ -51,6 +53,20 @@ export async function prepareMerge(session: Session, snapshot: Snapshot, source:
     inserted,
     updated: touched.rows,
   }
+}
+
+/** Keys are compared as the table keeps them: in its columns' types, and in a partition column with an empty text as the null that it becomes. */
+async function asTableTypes(session: Session, snapshot: Snapshot, source: MergeSource): Promise<MergeSource> {
+  const arrived = await session.describe(`SELECT * FROM ${source.relation}`)
+  const casts = arrived.map(({ name, type }) => {
+    const field = snapshot.fields.find((one) => one.name === name)
+    const partition = field?.type.kind === 'string' && snapshot.partitionColumns.includes(name)
+    if (field === undefined || (sameType(type, field.type) && !partition)) return { name, sql: quoteName(name), same: true }
+    const cast = `CAST(${quoteName(name)} AS ${sqlType(field.type)})`
+    return { name, sql: `${partition ? `NULLIF(${cast}, '')` : cast} AS ${quoteName(name)}`, same: false }
+  })
+  if (casts.every((one) => one.same)) return source
+  return { ...source, relation: `(SELECT ${casts.map((one) => one.sql).join(', ')} FROM ${source.relation})` }
 }
 
 function description({ keys }: MergeSource): Pick<Change, 'operation' | 'parameters'> {

@@ -34,8 +34,16 @@ export async function findTouched(session: Session, snapshot: Snapshot, touch: T
   return {
     files,
     rows: sum(counts.map((row) => Number(row['n']))),
-    total: sum(files.map(([, add]) => parseStatistics(add.stats).rows ?? 0)),
+    total: await countRows(session, snapshot, files),
   }
+}
+
+/** Other writers may leave statistics out; then the rows are counted, for a file whose every row seems to go is not read again. */
+async function countRows(session: Session, snapshot: Snapshot, files: readonly File[]): Promise<number> {
+  const known = files.map(([, add]) => parseStatistics(add.stats).rows)
+  if (known.every((rows) => rows !== undefined)) return sum(known)
+  const [row] = await session.rows(`SELECT count(*) AS n FROM (${scanFiles(session, snapshot, files)})`)
+  return Number(row?.['n'] ?? 0)
 }
 
 export interface Rewritten {
