@@ -1,13 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Ended, sluice, temporaryFolder } from '../fixtures.js'
 import { example, newLake, runTaxi, stepOf, taxiProject } from './taxi.js'
 
 const SILVER = 'datasets/silver/trips.ts'
 let project = ''
-afterEach(() => project !== '' && rmSync(project, { recursive: true, force: true }))
 
 /** `check` on a copy of the example with one thing changed. */
 async function checkWith(change: (folder: string) => void, ...words: string[]): Promise<Ended> {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
@@ -13,9 +12,9 @@ export const taxi = (name: string) => testData('nyc-yellow', name)
 export const GOLD = ['gold.revenue_by_day_and_zone', 'gold.hourly_demand', 'gold.payment_mix_by_month']
 export const TABLES = ['bronze.raw_trips', 'silver.trips', ...GOLD]
 
-/** A copy of the example, so that tests side by side do not share its `target/`. */
+/** A copy of the example, elsewhere: definitions import the package by name from any folder. */
 export function taxiProject(): string {
-  const folder = join(repository, 'examples', `nyc-taxi-test-${randomUUID().slice(0, 8)}`)
+  const folder = join(temporaryFolder(), 'taxi')
   copyProject(folder)
   return folder
 }

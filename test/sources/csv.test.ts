@@ -171,6 +171,8 @@ describe('lines that cannot be parsed are held, with their text', () => {
   test.each([
     ['a delimiter too many at the end', '1,2,'],
     ['a quote within', '1,x"y'],
+    ['a blank before a quote', '1, "x"'],
+    ['a blank after a quote', '"x" ,1'],
   ])('%s is judged alike, whether or not another line is bad', async (_, line) => {
     const alone = await csv(`a,b\n${line}\n3,4\n`)
     const beside = await csv(`a,b\n${line}\n3,4\nbad\n`)

@@ -41,9 +41,9 @@ describe('JSON lines', () => {
     }
   })
 
-  test('decimals keep their digits', async () => {
-    const taken = await jsonl('{"d": 1234567890.123456789}\n{"d": "0.1"}\n', { d: column.decimal(20, 9) })
-    expect(taken.rows).toEqual([{ d: '1234567890.123456789' }, { d: '0.100000000' }])
+  test('decimals keep their digits, up to the 15 that a JSON number is sure to have, and all of them in text', async () => {
+    const taken = await jsonl('{"d": 1234567890.12345}\n{"d": "1234567890.123456789"}\n', { d: column.decimal(20, 9) })
+    expect(taken.rows).toEqual([{ d: '1234567890.123450000' }, { d: '1234567890.123456789' }])
   })
 
   test('an empty file is refused, and blank lines are no rows', async () => {
@@ -53,6 +53,31 @@ describe('JSON lines', () => {
 
   test('compressed with gzip', async () => {
     expect((await take(session(), typed, 'x.jsonl.gz', gzipSync('{"id": 1, "name": "a"}\n'))).rows).toEqual([{ id: 1n, name: 'a' }])
+  })
+})
+
+describe('nested values', () => {
+  const nested = {
+    list: column.array(column.long()),
+    s: column.struct({ a: column.long() }),
+    m: column.map(column.string(), column.long()),
+  }
+  const sound = '{"list": [1, 2], "s": {"a": 1}, "m": {"k": 1}}\n{"list": null, "s": null, "m": null}\n'
+  const rows = [
+    { list: [1n, 2n], s: { a: 1n }, m: new Map([['k', 1n]]) },
+    { list: null, s: null, m: null },
+  ]
+
+  test('are read as declared', async () => {
+    expect((await jsonl(sound, nested)).rows).toEqual(rows)
+  })
+
+  test('are read so beside a bad line, too', async () => {
+    expect(await jsonl(`${sound}bad\n`, nested)).toMatchObject({ rows, held: ['3 line_parsed: bad'] })
+  })
+
+  test('that do not convert are held', async () => {
+    expect(await jsonl(`${sound}{"s": {"a": "x"}}\n`, nested)).toMatchObject({ rows, held: ['3 value_converts: s={"a":"x"}'] })
   })
 })
 
