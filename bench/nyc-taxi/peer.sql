@@ -25,7 +25,9 @@ with raw as not materialized (
     case when greatest(abs(fare_amount), abs(extra), abs(mta_tax), abs(tip_amount), abs(tolls_amount), abs(improvement_surcharge),
         abs(total_amount), abs(congestion_surcharge), abs(airport_fee)) >= 99999999.995
       or passenger_count <> floor(passenger_count) or rate_code_id <> floor(rate_code_id)
-      or greatest(abs(passenger_count), abs(rate_code_id), abs(vendor_id), abs(pickup_location_id), abs(dropoff_location_id), abs(payment_type)) > 2147483647
+      or greatest(abs(passenger_count), abs(rate_code_id)) > 2147483647
+      or least(vendor_id, pickup_location_id, dropoff_location_id, payment_type) < -2147483648
+      or greatest(vendor_id, pickup_location_id, dropoff_location_id, payment_type) > 2147483647
       or pickup_datetime not between timestamp '0001-01-02' and timestamp '9999-12-30'
       or dropoff_datetime not between timestamp '0001-01-02' and timestamp '9999-12-30'
     then concat_ws('|', vendor_id, pickup_datetime, dropoff_datetime, passenger_count, rate_code_id, pickup_location_id, dropoff_location_id, payment_type,
@@ -127,10 +129,10 @@ copy (
 
 copy (
   select
-    date_trunc('hour', pickup_at) as hour,
+    make_timestamptz(epoch_us(pickup_at) // 3600000000 * 3600000000) as hour,
     count(*) as trips,
     avg(trip_distance) as mean_distance,
-    avg(epoch(dropoff_at - pickup_at)) / 60 as mean_minutes,
+    avg(epoch_us(dropoff_at) - epoch_us(pickup_at)) / 60e6 as mean_minutes,
     avg(total_amount) as mean_total
   from '$out/silver_trips.parquet'
   group by 1

@@ -150,7 +150,11 @@ async function node(args) {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output = { stdout: '', stderr: '' }
-  for (const stream of ['stdout', 'stderr']) child[stream].setEncoding('utf8').on('data', (text) => void (output[stream] += text))
+  for (const stream of ['stdout', 'stderr']) {
+    child[stream].setEncoding('utf8').on('data', (text) => {
+      output[stream] += text
+    })
+  }
   const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve))
   const wallMs = Math.round(performance.now() - began)
   if (code !== 0) throw new Error(`${args.slice(0, 2).join(' ')} ended with ${code}\n${output.stderr}${output.stdout.slice(0, 2000)}`)

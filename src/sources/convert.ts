@@ -23,7 +23,9 @@ function exactSql(value: string, from: DataType | undefined, to: DataType): stri
 export function tryConvert(value: string, from: DataType | undefined, to: DataType): string {
   if (from !== undefined && widens(from, to)) return `CAST(${value} AS ${sqlType(to)})`
   const exact = exactSql(value, from, to)
-  const cast = `try_cast(${value} AS ${sqlType(to)})`
+  // try_cast makes a null of each part of a nested value that does not convert; TRY makes one of the whole.
+  const nested = to.kind === 'struct' || to.kind === 'array' || to.kind === 'map'
+  const cast = nested ? `TRY(CAST(${value} AS ${sqlType(to)}))` : `try_cast(${value} AS ${sqlType(to)})`
   return exact === undefined ? cast : `CASE WHEN ${exact} THEN ${cast} END`
 }
 

@@ -333,10 +333,12 @@ async function rescuedCsv(
 ): Promise<Pick<Prepared, 'from' | 'rowNumber' | 'rejected' | 'records'>> {
   const base = join(session.scratch, `rescued-${randomUUID()}`)
   const { good, bad } = await rescueCsv(openText(item.location), names, delimiter, { good: `${base}.jsonl`, bad: `${base}.bad.jsonl` })
-  const columns = ['_row', ...names].map((name) => `${quoteName(name)}: '${name === '_row' ? 'BIGINT' : 'VARCHAR'}'`).join(', ')
+  const columns = ['_sluice_row', ...names]
+    .map((name) => `${quoteName(name)}: '${name === '_sluice_row' ? 'BIGINT' : 'VARCHAR'}'`)
+    .join(', ')
   return {
     from: `FROM read_ndjson(${quotePath(`${base}.jsonl`)}, columns = {${columns}})`,
-    rowNumber: '_row',
+    rowNumber: '_sluice_row',
     records: good + bad,
     ...(bad === 0 ? {} : { rejected: rejectedSql(`${base}.bad.jsonl`) }),
   }
@@ -429,7 +431,12 @@ function jsonValues(
   at: (name: string) => string,
 ): string[] {
   const nested = new Set([...mapping].flatMap(([name, one]) => (NESTED.has(columns[name]?.type.kind ?? '') ? [one.name] : [])))
-  return names.map((name) => `${nested.has(name) ? at(name) : `json_extract_string(${at(name)}, '$')`} AS ${quoteName(name)}`)
+  return names.map((name) => {
+    const value = nested.has(name)
+      ? `CASE WHEN json_type(${at(name)}) <> 'NULL' THEN ${at(name)} END`
+      : `json_extract_string(${at(name)}, '$')`
+    return `${value} AS ${quoteName(name)}`
+  })
 }
 
 function unlessRescuable(error: unknown, readable: unknown): undefined {

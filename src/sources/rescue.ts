@@ -72,7 +72,10 @@ export function splitRecord(text: string, delimiter: string): (string | null)[] 
   const fields: (string | null)[] = []
   let at = 0
   for (;;) {
-    if (text[at] === '"') {
+    // Blanks around a quoted value are no part of it, to the engine's strict reader as well.
+    const quote = skipBlanks(text, at, delimiter)
+    if (text[quote] === '"') {
+      at = quote
       let value = ''
       for (;;) {
         const end = text.indexOf('"', at + 1)
@@ -82,6 +85,7 @@ export function splitRecord(text: string, delimiter: string): (string | null)[] 
         if (text[at] !== '"') break
         value += '"'
       }
+      at = skipBlanks(text, at, delimiter)
       if (at < text.length && text[at] !== delimiter) return 'broken'
       fields.push(value)
     } else {
@@ -94,6 +98,12 @@ export function splitRecord(text: string, delimiter: string): (string | null)[] 
     if (at >= text.length) return fields
     at++
   }
+}
+
+function skipBlanks(text: string, from: number, delimiter: string): number {
+  let at = from
+  while (text[at] === ' ' && delimiter !== ' ') at++
+  return at
 }
 
 interface RescueFiles {
@@ -112,7 +122,7 @@ export async function rescueCsv(input: Readable, names: readonly string[], delim
       const accept = async (fields: readonly (string | null)[]) => {
         good++
         await writeGood(
-          `${JSON.stringify(Object.fromEntries([['_row', good + bad], ...names.map((name, index) => [name, fields[index] ?? null])]))}\n`,
+          `${JSON.stringify(Object.fromEntries([['_sluice_row', good + bad], ...names.map((name, index) => [name, fields[index] ?? null])]))}\n`,
         )
       }
       const reject = async (line: Line, problem: string) => {

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { quoteName, type Session, sqlType, type WrittenFile } from '../engine/index.js'
 import { failure, isSluiceError, TABLE_NULL_REFUSED } from '../errors/index.js'
 import { type Field, typeText } from '../schema/index.js'
@@ -60,7 +61,12 @@ export async function writeRows(session: Session, target: WriteTarget, query: st
     const nested = target.fields.find((field) => !field.nullable && isNested(field))
     throw failure(TABLE_NULL_REFUSED, { path: target.path, column: nested?.name ?? '', rows: 0 }, { cause: error })
   })
-  return addFiles(target, files, target.fields)
+  try {
+    return addFiles(target, files, target.fields)
+  } catch (error) {
+    await Promise.all(files.map((file) => rm(file.path, { force: true })))
+    throw error
+  }
 }
 
 /** @param written the columns that the files have, partition columns included */

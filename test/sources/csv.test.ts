@@ -288,7 +288,7 @@ describe('any table of text', () => {
             long: Buffer.from([...cells, 'x'].join(',')),
             nul: Buffer.concat([Buffer.from([0]), sound]),
             utf8: Buffer.concat([sound, Buffer.from([0xc3, 0x28])]),
-            quote: Buffer.from(`"x"${cells.join(',')}`),
+            quote: Buffer.from(`"x"z${cells.join(',')}`),
           }
           return Buffer.concat([how === null ? sound : made[how], Buffer.from(ending)])
         })
