@@ -27,6 +27,8 @@ async function writing<Result>(path: string, work: (write: (text: string) => Pro
   }
 }
 
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
+
 interface Line {
   /** Without its ending. */
   readonly bytes: Buffer
@@ -40,8 +42,9 @@ async function* linesOf(input: Readable): AsyncGenerator<Line> {
   let number = 0
   const line = (bytes: Buffer): Line => {
     const windows = bytes[bytes.length - 1] === 13
+    const start = number === 0 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK) ? 3 : 0
     number++
-    return { bytes: windows ? bytes.subarray(0, -1) : bytes, number, windows }
+    return { bytes: bytes.subarray(start, windows ? -1 : undefined), number, windows }
   }
   let rest: Buffer = Buffer.alloc(0)
   for await (const part of input) {

@@ -21,7 +21,13 @@ export function protocolFor(fields: readonly Field[]): Protocol {
 /** The protocol after columns were added: never less than before. */
 export function upgraded(protocol: Protocol, fields: readonly Field[]): Protocol {
   const needed = protocolFor(fields)
-  return needed.minReaderVersion > protocol.minReaderVersion ? needed : protocol
+  const has = new Set(protocol.readerFeatures ?? [])
+  if ((needed.readerFeatures ?? []).every((feature) => has.has(feature))) return protocol
+  return {
+    ...needed,
+    readerFeatures: [...new Set([...has, ...(needed.readerFeatures ?? [])])],
+    writerFeatures: [...new Set([...(protocol.writerFeatures ?? []), ...(needed.writerFeatures ?? [])])],
+  }
 }
 
 function holds(type: DataType, kind: DataType['kind']): boolean {
