@@ -28,8 +28,9 @@ const sluice = join(root, 'bin/sluice.js')
 const project = join(root, 'examples/nyc-taxi')
 const here = (name) => fileURLToPath(new URL(name, import.meta.url))
 const log = (text) => (values.json ? console.error(text) : console.log(text))
-// The programs under way get the same signal and end; their end is what takes this one to its cleaning up.
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {})
+// The program under way is ended, and its end is what takes this one to its cleaning up.
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop.abort())
 
 const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'))
 try {
@@ -148,6 +149,7 @@ async function node(args) {
   const child = spawn(process.execPath, ['--import', new URL('usage.mjs', import.meta.url).href, ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
+    signal: stop.signal,
   })
   const output = { stdout: '', stderr: '' }
   for (const stream of ['stdout', 'stderr']) {
@@ -155,8 +157,11 @@ async function node(args) {
       output[stream] += text
     })
   }
-  const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve))
+  // Stopped or not, it has let go of its folder once it is closed.
+  child.on('error', () => {})
+  const code = await new Promise((resolve) => child.once('close', resolve))
   const wallMs = Math.round(performance.now() - began)
+  if (stop.signal.aborted) throw new Error('stopped')
   if (code !== 0) throw new Error(`${args.slice(0, 2).join(' ')} ended with ${code}\n${output.stderr}${output.stdout.slice(0, 2000)}`)
   return { stdout: output.stdout, usage: { wallMs, ...JSON.parse(await readFile(usage, 'utf8')) } }
 }

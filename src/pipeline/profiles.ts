@@ -1,7 +1,7 @@
-import { quoteText, type Session } from '../engine/index.js'
+import { quoteNames, quoteText, type Session } from '../engine/index.js'
 import type { Journal } from '../journal/index.js'
 import { type ColumnProfile, profile } from '../quality/index.js'
-import { Timestamp } from '../schema/index.js'
+import { type Field, Timestamp } from '../schema/index.js'
 import { type DeltaTable, parseStatistics, type Snapshot } from '../table/index.js'
 import { type Dataset, tableFields } from './dataset.js'
 import { rowsOf } from './publish.js'
@@ -15,8 +15,8 @@ export async function recordProfile(journal: Journal, session: Session, table: D
   const rows = rowsOf([...snapshot.files.values()])
   const share = rows <= SAMPLE_ROWS ? 100 : Math.max(0.001, (100 * SAMPLE_ROWS) / rows)
   const select = await table.select(snapshot)
-  const relation = share === 100 ? `(${select})` : `(SELECT * FROM (${select}) USING SAMPLE ${share.toFixed(4)} PERCENT (system, 42))`
   const fields = tableFields(dataset).filter((field) => !field.name.startsWith('_'))
+  const relation = share === 100 ? `(${select})` : await sample(session, select, fields, share)
   const measured = await profile(session, relation, fields)
   const exact = share === 100 ? measured.columns : measured.columns.map((column) => withTableStatistics(column, snapshot))
   await journal.append('profiles', [
@@ -30,6 +30,15 @@ export async function recordProfile(journal: Journal, session: Session, table: D
       recorded_at: Timestamp.fromDate(new Date()),
     },
   ])
+}
+
+/** Drawn once, because it is looked at twice and drawing reads the whole table. */
+async function sample(session: Session, select: string, fields: readonly Field[], percent: number): Promise<string> {
+  const columns = quoteNames(fields.map((field) => field.name))
+  await session.execute(
+    `CREATE OR REPLACE TEMP TABLE _sample AS SELECT ${columns} FROM (${select}) USING SAMPLE ${percent.toFixed(4)} PERCENT (system, 42)`,
+  )
+  return '_sample'
 }
 
 /** A sample has fewer nulls than the table and narrower bounds; the log knows both, the bounds of all but texts. */
