@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-const ownFolders = ['end-to-end', 'readers', 'browser']
+const ownFolders = ['end-to-end', 'readers', 'browser', 'servers']
 
 /** Suites are projects: `npx vitest run --project unit`. `unit` is every test that has no folder of its own below. */
 export default defineConfig({

@@ -34,6 +34,19 @@ export function readerPython(): string {
   return fromEnvironment('SLUICE_TEST_PYTHON')
 }
 
+/** A `describe` for tests that need Spark with Delta Lake: `sparkPython()` is a Python with pyspark, duckdb and pyarrow. */
+export function describeWithSpark(name: string, body: () => void): void {
+  const advice =
+    'Spark: Java 17; a Python with `pip install pyspark==4.1.4 duckdb pyarrow` as SLUICE_TEST_SPARK_PYTHON; and a folder of jars as ' +
+    'SLUICE_TEST_DELTA_JARS, by `mvn -f test/readers/delta-pom.xml dependency:copy-dependencies -DoutputDirectory=FOLDER`'
+  describeWith(name, body, isThere('SLUICE_TEST_SPARK_PYTHON') && isThere('SLUICE_TEST_DELTA_JARS'), advice)
+}
+
+/** The Python of `SLUICE_TEST_SPARK_PYTHON`, for tests within `describeWithSpark`. */
+export function sparkPython(): string {
+  return fromEnvironment('SLUICE_TEST_SPARK_PYTHON')
+}
+
 /** A `describe` for tests that open a page: `chromium()` and `playwright()` are there for them. */
 export function describeWithBrowser(name: string, body: () => void): void {
   const advice =
@@ -49,6 +62,28 @@ export function chromium(): string {
 /** The playwright-core package. It is no dependency of ours, so its types are the caller's to state. */
 export function playwright(): unknown {
   return createRequire(join(fromEnvironment('SLUICE_TEST_PLAYWRIGHT'), 'from-here.js'))('playwright-core')
+}
+
+/** A `describe` for tests that need an S3 server, `s3Server()`. */
+export function describeWithS3(name: string, body: () => void): void {
+  const needed = ['S3_URL', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']
+  const advice = 'an S3 server: `npm run services -- up s3`, then `set -a; . .services/env; set +a`'
+  describeWith(
+    name,
+    body,
+    needed.every((variable) => process.env[variable] !== undefined),
+    advice,
+  )
+}
+
+/** Where the server is and who may use it, for `s3Storage(s3Server())` and for `new S3(s3Server())`. */
+export function s3Server() {
+  return {
+    endpoint: fromEnvironment('S3_URL'),
+    region: process.env['AWS_REGION'] ?? 'us-east-1',
+    credentials: { accessKeyId: fromEnvironment('AWS_ACCESS_KEY_ID'), secretAccessKey: fromEnvironment('AWS_SECRET_ACCESS_KEY') },
+    forcePathStyle: true,
+  }
 }
 
 const leftFolders: string[] = []

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import {
   DuckDBBlobValue,
   type DuckDBConnection,
+  type DuckDBDataChunk,
   DuckDBDateValue,
   DuckDBDecimalValue,
   DuckDBInstance,
@@ -29,7 +30,8 @@ import {
   STORAGE_DENIED,
   STORAGE_FULL,
 } from '../errors/index.js'
-import { type Field, Timestamp } from '../schema/index.js'
+import { type DataType, type Field, storedField, Timestamp } from '../schema/index.js'
+import { conditionOf } from './condition.js'
 import { parseSqlType } from './duckdb-types.js'
 import type { Batch, ColumnStatistics, Engine, Row, Scan, Session, Value, WriteRequest, WrittenFile } from './engine.js'
 import { literal, quoteName, quoteNames, quotePath, quoteText, sqlType } from './quote.js'
@@ -109,8 +111,18 @@ function session(connection: DuckDBConnection, scratch: string, signal: AbortSig
       for (;;) {
         const chunk = await guarded(sql, () => result.fetchChunk())
         if (chunk === null || chunk.rowCount === 0) return
-        yield { columns, rows: chunk.getRows().map((row) => row.map(fromDuckDB)) }
+        yield batch(columns, chunk)
       }
+    },
+
+    async condition(predicate) {
+      const sql = `SELECT 1 FROM t WHERE (${predicate}\n)`
+      const [row] = await self.rows(`SELECT json_serialize_sql(${quoteText(sql)})::VARCHAR AS tree`)
+      const text = String(row?.['tree'])
+      const { error, error_message: problem } = JSON.parse(text) as { error?: boolean; error_message?: string }
+      if (error === true) throw failure(ENGINE_SQL_INVALID, { problem: problem ?? predicate })
+      // As text: numbers of more digits than a double has stay whole.
+      return conditionOf(text)
     },
 
     async describe(sql) {
@@ -149,60 +161,125 @@ function session(connection: DuckDBConnection, scratch: string, signal: AbortSig
   return self
 }
 
-/** DuckDB reads no file's columns by position here: `schema` matches by name, fills what a file lacks with NULL and casts what is narrower. */
-function scanSql({ files, columns, partitionColumns, fileNumber }: Scan): string {
+function batch(columns: readonly Field[], chunk: DuckDBDataChunk): Batch {
+  const vectors = columns.map((_, index) => chunk.getColumnVector(index))
+  return {
+    columns,
+    size: chunk.rowCount,
+    value: (row, column) => fromDuckDB(vectors[column]?.getItem(row) ?? null),
+    get rows() {
+      return chunk.getRows().map((row) => row.map(fromDuckDB))
+    },
+  }
+}
+
+/**
+ * DuckDB reads no file's columns by position here: `schema` matches by stored name or field id, fills what a file lacks with NULL and
+ * casts what is narrower. Internal names keep a user's column called file_index or filename from hiding the reader's own.
+ */
+function scanSql(scan: Scan): string {
+  const { files, columns, partitionColumns } = scan
   const data = columns.filter((column) => !partitionColumns.includes(column.name))
   if (files.length === 0) {
     const empty = columns.map((column) => `NULL::${sqlType(column.type)} AS ${quoteName(column.name)}`)
-    return `SELECT ${[...empty, ...(fileNumber === undefined ? [] : [`NULL::BIGINT AS ${quoteName(fileNumber)}`])].join(', ')} WHERE false`
+    const numbers = [scan.fileNumber, scan.rowNumber].flatMap((name) => (name === undefined ? [] : [`NULL::BIGINT AS ${quoteName(name)}`]))
+    return `SELECT ${[...empty, ...numbers].join(', ')} WHERE false`
   }
-  if (files.every((file) => file.exact === true) && !columns.some((column) => VIRTUAL_COLUMNS.has(column.name))) {
-    return exactScanSql({ files, columns, partitionColumns, ...(fileNumber === undefined ? {} : { fileNumber }) })
-  }
-  // Internal names keep a user's column called file_index or filename from hiding the reader's own.
+  // Without `schema`, row groups of one file are read side by side; with it, DuckDB reads a file with one thread.
+  const exact = files.every((file) => file.exact === true)
+  const byId = data.every((column) => column.stored?.byId === true && column.stored.id !== undefined)
   const schema = data.map((column, index) => {
-    const name = quoteText(column.name)
-    return `${name}: {name: 'c${index}', type: ${quoteText(sqlType(column.type))}, default_value: NULL}`
+    const key = byId ? String(column.stored?.id) : quoteText(column.stored?.name ?? column.name)
+    return `${key}: {name: 'c${index}', type: ${quoteText(sqlType(storedField(column).type))}, default_value: NULL}`
   })
   const rows = files.reduce((sum, file) => sum + (file.rows ?? 0), 0)
   const options = [
     'hive_partitioning = false',
     // Without it the planner guesses about 1,000 rows a file and builds hash tables on the wrong side.
     ...(rows > 0 ? [`explicit_cardinality = ${rows}`] : []),
-    ...(schema.length > 0 ? [`schema = MAP {${schema.join(', ')}}`] : []),
+    ...(exact || schema.length === 0 ? [] : [`schema = MAP {${schema.join(', ')}}`]),
   ]
   const select = columns.map((column) => {
     const index = data.indexOf(column)
-    return index >= 0 ? `c${index} AS ${quoteName(column.name)}` : `${partitionValueSql(column, files)} AS ${quoteName(column.name)}`
+    const value =
+      index < 0 ? partitionValueSql(column, files) : exact ? quoteName(column.name) : repackedSql(`c${index}`, column.type, 'named')
+    return `${value} AS ${quoteName(column.name)}`
   })
-  if (fileNumber !== undefined) select.push(`file_index::BIGINT AS ${quoteName(fileNumber)}`)
-  return `SELECT ${select.join(', ')} FROM read_parquet([${files.map((file) => quotePath(file.path)).join(', ')}], ${options.join(', ')})`
+  if (scan.fileNumber !== undefined) select.push(`file_index::BIGINT AS ${quoteName(scan.fileNumber)}`)
+  if (scan.rowNumber !== undefined) select.push(`file_row_number::BIGINT AS ${quoteName(scan.rowNumber)}`)
+  const paths = files.map((file) => quotePath(file.path)).join(', ')
+  return `SELECT ${select.join(', ')} FROM read_parquet([${paths}], ${options.join(', ')})${notDeletedSql(files)}`
 }
 
-/** Names by which DuckDB's reader tells where a row came from; a column of that name would hide it. */
-const VIRTUAL_COLUMNS = new Set(['file_index', 'filename', 'file_row_number'])
+/** Row numbers travel as one text that is cast to a list: a literal list of a million numbers would be a million expressions. */
+function notDeletedSql(files: Scan['files']): string {
+  const [numbers, rows]: [number[], number[]] = [[], []]
+  for (const [number, file] of files.entries()) {
+    for (const row of file.deleted ?? []) {
+      numbers.push(number)
+      rows.push(row)
+    }
+  }
+  if (rows.length === 0) return ''
+  const list = (values: readonly number[]) => `unnest('[${values.join(',')}]'::BIGINT[])`
+  return ` WHERE NOT EXISTS (SELECT 1 FROM (SELECT ${list(numbers)} AS f, ${list(rows)} AS r) AS d WHERE d.f = file_index::BIGINT AND d.r = file_row_number)`
+}
 
-/** Without `schema`, row groups of one file are read side by side; with it, DuckDB reads a file with one thread. */
-function exactScanSql({ files, columns, partitionColumns, fileNumber }: Scan): string {
-  const select = columns.map((column) => {
-    const name = quoteName(column.name)
-    return partitionColumns.includes(column.name) ? `${partitionValueSql(column, files)} AS ${name}` : name
-  })
-  if (fileNumber !== undefined) select.push(`file_index::BIGINT AS ${quoteName(fileNumber)}`)
-  const rows = files.reduce((sum, file) => sum + (file.rows ?? 0), 0)
-  const options = ['hive_partitioning = false', ...(rows > 0 ? [`explicit_cardinality = ${rows}`] : [])]
-  return `SELECT ${select.join(', ')} FROM read_parquet([${files.map((file) => quotePath(file.path)).join(', ')}], ${options.join(', ')})`
+/** A nested value with other field names: DuckDB has no rename, so structs are packed anew. */
+function repackedSql(value: string, type: DataType, to: 'stored' | 'named', depth = 0): string {
+  if (!holdsStored(type)) return value
+  const item = `x${depth}`
+  const below = (one: string, inner: DataType) => repackedSql(one, inner, to, depth + 1)
+  switch (type.kind) {
+    case 'struct': {
+      const fields = type.fields.map((field) => {
+        const stored = field.stored?.name ?? field.name
+        const [source, target] = to === 'named' ? [stored, field.name] : [field.name, stored]
+        return `${quoteName(target)} := ${repackedSql(`${value}.${quoteName(source)}`, field.type, to, depth)}`
+      })
+      return `CASE WHEN ${value} IS NOT NULL THEN struct_pack(${fields.join(', ')}) END`
+    }
+    case 'array':
+      return `list_transform(${value}, lambda ${item}: ${below(item, type.element)})`
+    case 'map': {
+      const entry = `struct_pack(k := ${below(`${item}.key`, type.key)}, v := ${below(`${item}.value`, type.value)})`
+      return `CASE WHEN ${value} IS NOT NULL THEN map_from_entries(list_transform(map_entries(${value}), lambda ${item}: ${entry})) END`
+    }
+    default:
+      return value
+  }
+}
+
+function holdsStored(type: DataType): boolean {
+  if (type.kind === 'struct') return type.fields.some((field) => field.stored !== undefined || holdsStored(field.type))
+  if (type.kind === 'array') return holdsStored(type.element)
+  return type.kind === 'map' && (holdsStored(type.key) || holdsStored(type.value))
 }
 
 function partitionValueSql(column: Field, files: Scan['files']): string {
   const type = sqlType(column.type)
-  const values = files.map((file) => file.partition[column.name] ?? null)
-  if (values.every((value) => value === values[0])) return `${literal(values[0] ?? null)}::${type}`
-  return `([${values.map((value) => literal(value)).join(', ')}]::${type}[])[(file_index + 1)::BIGINT]`
+  const values = files.map((file) => file.partition[column.stored?.name ?? column.name] ?? null)
+  // Delta keeps a binary partition value as the text of its bytes.
+  const cast = column.type.kind === 'binary' ? (sql: string) => `encode(${sql})` : (sql: string) => `${sql}::${type}`
+  if (values.every((value) => value === values[0])) return cast(literal(values[0] ?? null))
+  const list = values.map((value) => literal(value)).join(', ')
+  return column.type.kind === 'binary'
+    ? `encode(([${list}])[(file_index + 1)::BIGINT])`
+    : `([${list}]::${type}[])[(file_index + 1)::BIGINT]`
 }
 
-function copySql({ query, folder, prefix, partitionBy = [], purpose = 'keep', fileBytes = 256 * 1024 * 1024 }: WriteRequest): string {
+function copySql({
+  query,
+  columns,
+  folder,
+  prefix,
+  partitionBy = [],
+  purpose = 'keep',
+  fileBytes = 256 * 1024 * 1024,
+}: WriteRequest): string {
+  const ids = (columns ?? []).filter((column) => column.stored?.id !== undefined && !partitionBy.includes(column.stored.name))
   const options = [
+    ...(ids.length === 0 ? [] : [`FIELD_IDS {${ids.map(fieldIdSql).join(', ')}}`]),
     'FORMAT parquet',
     `COMPRESSION ${purpose === 'keep' ? 'zstd' : 'lz4_raw'}`,
     'RETURN_STATS',
@@ -212,7 +289,40 @@ function copySql({ query, folder, prefix, partitionBy = [], purpose = 'keep', fi
       ? [`PARTITION_BY (${quoteNames(partitionBy)})`, 'OVERWRITE_OR_IGNORE true']
       : [`FILE_SIZE_BYTES ${fileBytes}`, 'APPEND true']),
   ]
-  return `COPY (${query}) TO ${quoteText(folder)} (${options.join(', ')})`
+  return `COPY (${columns === undefined ? query : storedQuery(query, columns)}) TO ${quoteText(folder)} (${options.join(', ')})`
+}
+
+function storedQuery(query: string, columns: readonly Field[]): string {
+  if (columns.every((column) => column.stored === undefined)) return query
+  const select = columns.map(
+    (column) => `${repackedSql(quoteName(column.name), column.type, 'stored')} AS ${quoteName(column.stored?.name ?? column.name)}`,
+  )
+  return `SELECT ${select.join(', ')} FROM (${query})`
+}
+
+/** `"a": 1`, and for a struct `"s": {__duckdb_field_id: 2, "b": 3}`. */
+function fieldIdSql(field: Field): string {
+  const id = field.stored?.id ?? 0
+  const inner = nestedIds(field.type)
+  return `${quoteName(field.stored?.name ?? field.name)}: ${inner === '' ? id : `{__duckdb_field_id: ${id}, ${inner}}`}`
+}
+
+function nestedIds(type: DataType): string {
+  if (type.kind === 'struct')
+    return type.fields
+      .filter((field) => field.stored?.id !== undefined)
+      .map(fieldIdSql)
+      .join(', ')
+  const parts =
+    type.kind === 'array'
+      ? [['element', type.element] as const]
+      : type.kind === 'map'
+        ? ([
+            ['key', type.key],
+            ['value', type.value],
+          ] as const)
+        : []
+  return parts.flatMap(([name, one]) => (nestedIds(one) === '' ? [] : [`${name}: {${nestedIds(one)}}`])).join(', ')
 }
 
 function writtenFile(row: Row): WrittenFile {

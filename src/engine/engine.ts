@@ -1,4 +1,5 @@
 import type { Field, Timestamp } from '../schema/index.js'
+import type { Condition } from './condition.js'
 
 /** A value as the engine hands it to TypeScript: long as bigint, decimal and date as text, timestamps as `Timestamp`. */
 export type Value =
@@ -18,6 +19,9 @@ export interface Batch {
   readonly columns: readonly Field[]
   /** One array of values a row, in the order of `columns`. */
   readonly rows: readonly (readonly Value[])[]
+  readonly size: number
+  /** One value, decoded when asked for: a batch that is kept costs the engine's own bytes and no JavaScript objects. */
+  value(row: number, column: number): Value
 }
 
 /** A data file to read, as a table's log describes it. */
@@ -25,8 +29,10 @@ export interface ScanFile {
   /** Where the engine finds it. */
   readonly path: string
   readonly rows?: number
-  /** Values of partition columns, as text; null is null. */
+  /** Values of partition columns by the name under which they are stored, as text; null is null. */
   readonly partition: Readonly<Record<string, string | null>>
+  /** Numbers of rows, from 0, that are no longer there. */
+  readonly deleted?: Iterable<number>
   /** True when the file is known to have just the columns wanted, of their types. Such files are read by all threads at once. */
   readonly exact?: boolean
 }
@@ -38,11 +44,15 @@ export interface Scan {
   readonly partitionColumns: readonly string[]
   /** Adds a column of this name with the number, from 0, of the file a row came from. */
   readonly fileNumber?: string
+  /** Adds a column of this name with a row's number, from 0, in its file. */
+  readonly rowNumber?: string
 }
 
 export interface WriteRequest {
   /** A SELECT whose columns are the file's columns. */
   readonly query: string
+  /** The query's columns, where files have them under stored names (column mapping). */
+  readonly columns?: readonly Field[]
   /** An existing folder; files already there stay. */
   readonly folder: string
   /** Each file's name starts with it, so that the files of one write can be found and taken away. */
@@ -97,6 +107,8 @@ export interface Session {
   rows(sql: string): Promise<Row[]>
   /** Rows in batches, read as they are asked for; memory does not grow with the answer. */
   stream(sql: string): AsyncIterable<Batch>
+  /** What a predicate asks of columns one by one, as far as that can be told; ENGINE_SQL_INVALID when it is no SQL. */
+  condition(predicate: string): Promise<Condition>
   /** The columns a SELECT would give, without running it. */
   describe(sql: string): Promise<Field[]>
   /** Names a SELECT for the rest of the session, in place of an earlier one of that name. */

@@ -1,4 +1,5 @@
 export * from './caller.js'
+export type { Condition } from './condition.js'
 export * from './duckdb.js'
 export * from './engine.js'
 export * from './quote.js'

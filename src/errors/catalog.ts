@@ -278,8 +278,11 @@ export const STORAGE_DENIED = define<{ path: string; problem: string }>({
   code: 'STORAGE_DENIED',
   retry: 'terminal',
   exit: 2,
-  message: ({ path, problem }) => `${path} cannot be written: ${problem}`,
-  hint: () => 'Choose a folder that you may write with `--lake PATH` or `lake` in sluice.config.ts.',
+  message: ({ path, problem }) => (isOnS3(path) ? `S3 refuses ${path}: ${problem}` : `${path} cannot be written: ${problem}`),
+  hint: ({ path }) =>
+    isOnS3(path)
+      ? 'Check that the bucket is there, that the region and the endpoint are its own, and that your credentials may read and write it.'
+      : 'Choose a folder that you may write with `--lake PATH` or `lake` in sluice.config.ts.',
 })
 
 export const STORAGE_FULL = define<{ path: string }>({
@@ -295,7 +298,7 @@ export const STORAGE_FAILED = define<{ path: string; problem: string }>({
   retry: 'transient',
   exit: 75,
   message: ({ path, problem }) => `${path}: ${problem}`,
-  hint: () => 'Try again; if it stays, check the disk.',
+  hint: ({ path }) => `Try again; if it stays, check ${isOnS3(path) ? 'the network and the server' : 'the disk'}.`,
 })
 
 export const STORAGE_UNSUPPORTED = define<{ location: string }>({
@@ -305,6 +308,26 @@ export const STORAGE_UNSUPPORTED = define<{ location: string }>({
   message: ({ location }) => `There is no storage for ${location}.`,
   hint: () => 'Use a folder on this machine.',
 })
+
+export const STORAGE_CLIENT_MISSING = define<{ storage: string; client: string }>({
+  code: 'STORAGE_CLIENT_MISSING',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ storage, client }) => `The ${storage} storage needs the "${client}" package, which is not installed.`,
+  hint: ({ client }) => `Run \`npm install ${client}\`, or pass a ready client as \`client\`.`,
+})
+
+export const STORAGE_FILE_MISSING = define<{ path: string }>({
+  code: 'STORAGE_FILE_MISSING',
+  retry: 'terminal',
+  exit: 3,
+  message: ({ path }) => `The data file ${path} is gone.`,
+  hint: () => 'A vacuum takes away the files of old versions: read a newer one. If the newest version needs it, restore the file.',
+})
+
+function isOnS3(path: string): boolean {
+  return path.startsWith('s3://')
+}
 
 // Tables.
 
@@ -347,6 +370,47 @@ export const TABLE_CONFLICT = define<{ path: string; version: number; problem: s
   exit: 75,
   message: ({ path, version, problem }) => `Another writer committed version ${version} of ${path} first: ${problem}`,
   hint: () => 'Run again; the step starts from the new version.',
+})
+
+export const TABLE_FILE_OUTSIDE = define<{ path: string; file: string }>({
+  code: 'TABLE_FILE_OUTSIDE',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ path, file }) => `The log of ${path} names ${file}, which lies outside the table's folder.`,
+  hint: () => 'A shallow clone does so. Where the log is trusted, allow it: `--outside`, or `{ outside: true }`.',
+})
+
+export const TABLE_FILE_MISSING = define<{ path: string; file: string; version: number }>({
+  code: 'TABLE_FILE_MISSING',
+  retry: 'terminal',
+  exit: 3,
+  message: ({ path, file, version }) => `Version ${version} of ${path} needs ${file}, which is not there.`,
+  hint: () => 'VACUUM may have taken it away: read a newer version, or restore the file from a backup.',
+})
+
+export const TABLE_CONSTRAINT_BROKEN = define<{ path: string; constraint: string; expression: string }>({
+  code: 'TABLE_CONSTRAINT_BROKEN',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ path, constraint, expression }) => `A new row of ${path} breaks its constraint ${constraint}: ${expression}`,
+  hint: () => 'Hold such rows with an expectation, or mend them in the query.',
+})
+
+export const TABLE_VACUUM_RETENTION = define<{ path: string; hours: number; least: number }>({
+  code: 'TABLE_VACUUM_RETENTION',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ path, hours, least }) =>
+    `VACUUM of ${path} with ${hours} h would take files that readers and writers of the last ${least} h may still need.`,
+  hint: () => 'Keep the retention, or, when nobody else uses the table, add --force.',
+})
+
+export const TABLE_CHANGE_INVALID = define<{ path: string; problem: string }>({
+  code: 'TABLE_CHANGE_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ path, problem }) => `The table at ${path} cannot be changed so: ${problem}`,
+  hint: () => 'The table is as it was.',
 })
 
 export const TABLE_SCHEMA_MISMATCH = define<{ path: string; problem: string }>({

@@ -8,16 +8,18 @@ import { type Expectation, heldRows, judge, quarantineDefinition, quarantinePath
 import type { Field } from '../schema/index.js'
 import { SOURCE_FILE } from '../sources/index.js'
 import {
+  type AddFile,
   addFiles,
   appendWritten,
   type Change,
   DeltaTable,
   evolve,
   findTouched,
+  hasChecks,
   isNested,
+  liveRows,
   overwriteTarget,
   overwriteWritten,
-  parseStatistics,
   prepareAppend,
   prepareMerge,
   prepareOverwrite,
@@ -126,7 +128,9 @@ export async function publish(step: StepContext, state: DatasetState, batch: Bat
       expectations: batch.judgeRowsOnly === true ? rowByRow(dataset.expect) : dataset.expect,
       context: sqlContext(workspace.values),
       facts: { keptRows: keptRows(batch, snapshot), previousRows: step.previousRows, now: new Date() },
-      ...(batch.placement.how === 'append' && snapshot.files.size > 0 ? { beside: scanFiles(session, snapshot, [...snapshot.files]) } : {}),
+      ...(batch.placement.how === 'append' && snapshot.files.size > 0
+        ? { beside: await scanFiles(session, snapshot, [...snapshot.files]) }
+        : {}),
     })
     if (verdict.failed) throw gateFailure(dataset, verdict)
 
@@ -210,7 +214,8 @@ async function stage({ session, report }: StepContext, batch: Batch, target: Sna
   const direct =
     (how === 'append' || how === 'replace-all') &&
     batch.fields.every((field) => own.has(field.name)) &&
-    target.fields.every((field) => field.nullable || !isNested(field))
+    target.fields.every((field) => field.stored === undefined && (field.nullable || !isNested(field))) &&
+    !hasChecks(target)
   const folder = direct ? target.path : join(session.scratch, `staged-${randomUUID()}`)
   const partitionColumns = direct ? target.partitionColumns : []
   report('staging')
@@ -288,8 +293,8 @@ function keptRows(batch: Batch, snapshot: Snapshot): number {
   return batch.placement.how === 'replace-all' ? 0 : rowsOf([...snapshot.files.values()])
 }
 
-export function rowsOf(files: readonly { readonly stats?: string }[]): number {
-  return files.reduce((sum, file) => sum + (parseStatistics(file.stats).rows ?? 0), 0)
+export function rowsOf(files: readonly Pick<AddFile, 'stats' | 'deletionVector'>[]): number {
+  return files.reduce((sum, file) => sum + (liveRows(file) ?? 0), 0)
 }
 
 async function rowsByFile(session: Session, relation: string, fields: readonly Field[]): Promise<Map<string, number>> {
@@ -343,7 +348,7 @@ async function prepareHeld(step: StepContext, batch: Batch, verdict: Verdict, nu
   }
   const touched = await findTouched(session, before, { candidates: [...before.files], condition })
   if (touched.rows === 0 && rows === 0) return undefined
-  const written = await rewrite(session, snapshot, touched, condition, rows === 0 ? undefined : incoming)
+  const written = await rewrite(session, snapshot, touched, condition, { query: rows === 0 ? undefined : incoming })
   const change: HeldChange = {
     operation: 'WRITE',
     parameters: { mode: 'Append' },

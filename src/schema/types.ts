@@ -43,6 +43,27 @@ export interface Field {
   readonly name: string
   readonly type: DataType
   readonly nullable: boolean
+  /** What data files call it, where that is not its name (Delta's column mapping). */
+  readonly stored?: StoredAs
+}
+
+export interface StoredAs {
+  readonly name: string
+  readonly id?: number
+  /** Files are matched by the id, whatever they call the column. */
+  readonly byId?: boolean
+}
+
+/** The column as data files have it: under column mapping, by its stored names all the way down. */
+export function storedField(field: Field): Field {
+  return { name: field.stored?.name ?? field.name, type: storedType(field.type), nullable: field.nullable }
+}
+
+function storedType(type: DataType): DataType {
+  if (type.kind === 'struct') return { kind: 'struct', fields: type.fields.map(storedField) }
+  if (type.kind === 'array') return { kind: 'array', element: storedType(type.element) }
+  if (type.kind === 'map') return { kind: 'map', key: storedType(type.key), value: storedType(type.value) }
+  return type
 }
 
 /** The type as a person writes it: `decimal(10,2)`, `array<string>`, `struct<a: long>`. */

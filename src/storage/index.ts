@@ -1,3 +1,5 @@
+export type { FileCacheOptions } from './file-cache.js'
 export * from './local.js'
 export * from './memory.js'
+export * from './s3.js'
 export * from './storage.js'

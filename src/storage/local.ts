@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { copyFile, type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { failure, messageOf, type SluiceError, STORAGE_DENIED, STORAGE_FAILED, STORAGE_FULL } from '../errors/index.js'
+import { codeOf, fileFailure, guarded, unlessMissing } from './file-failure.js'
 import type { Storage, StoredFile } from './storage.js'
 
 /** The file system of this machine. A new file becomes visible by link or rename, whole, after its bytes are on the disk. */
 export function localStorage(): Storage {
+  const adopt: Storage['adopt'] = async (files) => {
+    await Promise.all(files.map(({ from, to }) => guarded(to, () => moveSynced(from, to))))
+    await Promise.all([...new Set(files.map(({ to }) => dirname(to)))].map((folder) => guarded(folder, () => syncFolder(folder))))
+  }
   return {
     read: (path) => guarded(path, () => unlessMissing(readFile(path))),
 
@@ -18,7 +22,7 @@ export function localStorage(): Storage {
       } catch (thrown) {
         if (codeOf(thrown) === 'EEXIST') return false
         if (codeOf(thrown) === 'EPERM' || codeOf(thrown) === 'ENOTSUP') return await putExclusive(path, bytes)
-        throw translate(thrown, path)
+        throw fileFailure(thrown, path)
       } finally {
         await rm(temporary, { force: true })
       }
@@ -53,23 +57,53 @@ export function localStorage(): Storage {
     remove: (path) => guarded(path, () => rm(path, { force: true })),
     makeFolder: (path) => guarded(path, () => makeFolders(path)),
 
-    async settle(paths) {
-      await Promise.all(paths.map((path) => guarded(path, () => syncFile(path))))
-      await Promise.all([...new Set(paths.map(dirname))].map((folder) => guarded(folder, () => syncFolder(folder))))
-    },
+    settle: (paths) => adopt(paths.map((path) => ({ from: path, to: path }))),
+    fetch: async (paths) => [...paths],
+    adopt,
   }
 }
 
 /** Node's own recursive mkdir never returns where the system answers ENOENT for a folder whose parent is there (/proc). */
-async function makeFolders(path: string): Promise<void> {
+async function makeFolders(path: string, last = false): Promise<void> {
   try {
     await mkdir(path)
   } catch (thrown) {
     if (codeOf(thrown) === 'EEXIST') return
-    if (codeOf(thrown) !== 'ENOENT' || (await unlessMissing(stat(dirname(path)))) !== undefined) throw thrown
-    await makeFolders(dirname(path))
-    await makeFolders(path)
+    if (codeOf(thrown) !== 'ENOENT' || last) throw thrown
+    // Another may have made the parent just now: then once more, and no oftener.
+    const parent = (await unlessMissing(stat(dirname(path)))) !== undefined
+    if (!parent) await makeFolders(dirname(path))
+    await makeFolders(path, parent)
   }
+}
+
+/** Gives a file its place with its bytes on the disk; the folder that holds it is the caller's to sync. */
+async function moveSynced(from: string, to: string): Promise<void> {
+  if (from === to) return syncFile(to)
+  await makeSyncedFolder(dirname(to))
+  await syncFile(from)
+  try {
+    await rename(from, to)
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'EXDEV') throw thrown
+    const temporary = join(dirname(to), `.${randomUUID()}.tmp`)
+    try {
+      await copyFile(from, temporary)
+      await syncFile(temporary)
+      await rename(temporary, to)
+    } finally {
+      await rm(temporary, { force: true })
+    }
+    await rm(from)
+  }
+}
+
+/** A folder that was not there is itself an entry of its parent, which a crash must not lose. */
+async function makeSyncedFolder(path: string): Promise<void> {
+  if ((await unlessMissing(stat(path))) !== undefined) return
+  await makeSyncedFolder(dirname(path))
+  await makeFolders(path)
+  await syncFolder(dirname(path))
 }
 
 async function writeTemporary(path: string, bytes: Uint8Array): Promise<string> {
@@ -127,42 +161,4 @@ async function syncFile(path: string): Promise<void> {
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return
   await syncFile(path)
-}
-
-async function unlessMissing<Result>(call: Promise<Result>): Promise<Result | undefined> {
-  try {
-    return await call
-  } catch (thrown) {
-    if (codeOf(thrown) === 'ENOENT' || codeOf(thrown) === 'ENOTDIR') return undefined
-    throw thrown
-  }
-}
-
-async function guarded<Result>(path: string, call: () => Promise<Result>): Promise<Result> {
-  try {
-    return await call()
-  } catch (thrown) {
-    throw translate(thrown, path)
-  }
-}
-
-function codeOf(thrown: unknown): string | undefined {
-  return typeof thrown === 'object' && thrown !== null && 'code' in thrown ? String(thrown.code) : undefined
-}
-
-function translate(thrown: unknown, path: string): SluiceError {
-  const about = { cause: thrown }
-  switch (codeOf(thrown)) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return failure(STORAGE_FULL, { path }, about)
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-    case 'ENOTDIR':
-    case 'ENOENT':
-      return failure(STORAGE_DENIED, { path, problem: messageOf(thrown).split(',')[0] ?? '' }, about)
-    default:
-      return failure(STORAGE_FAILED, { path, problem: messageOf(thrown) }, about)
-  }
 }

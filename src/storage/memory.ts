@@ -1,8 +1,18 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { failure, STORAGE_FILE_MISSING } from '../errors/index.js'
+import { guarded } from './file-failure.js'
 import type { Storage, StoredFile } from './storage.js'
 
-/** Bytes in this process alone: for tests, and for trying things out. */
-export function memoryStorage(now: () => number = Date.now): Storage {
-  const files = new Map<string, { bytes: Uint8Array; modifiedAt: number }>()
+/**
+ * Bytes in this process alone: for tests, and for trying things out. What the engine is to read is copied into a folder, which goes
+ * with the process unless it is given.
+ */
+export function memoryStorage(now: () => number = Date.now, copies?: string): Storage {
+  const files = new Map<string, { bytes: Uint8Array; modifiedAt: number; copy?: Promise<string> }>()
   const below = (folder: string): StoredFile[] => {
     const prefix = folder.endsWith('/') ? folder : `${folder}/`
     return [...files]
@@ -28,5 +38,36 @@ export function memoryStorage(now: () => number = Date.now): Storage {
     remove: async (path) => void files.delete(path),
     makeFolder: async () => {},
     settle: async () => {},
+    fetch: async (paths) =>
+      Promise.all(
+        paths.map((path) => {
+          const found = files.get(path)
+          if (found === undefined) throw failure(STORAGE_FILE_MISSING, { path })
+          found.copy ??= write(join(copies ?? passingFolder(), `${randomUUID()}-${basename(path)}`), found.bytes)
+          return found.copy
+        }),
+      ),
+    async adopt(adopted) {
+      for (const { from, to } of adopted) {
+        put(to, await guarded(from, () => readFile(from)))
+        await guarded(from, () => rm(from))
+      }
+    },
   }
+}
+
+async function write(path: string, bytes: Uint8Array): Promise<string> {
+  await guarded(path, () => writeFile(path, bytes))
+  return path
+}
+
+let passing: string | undefined
+
+function passingFolder(): string {
+  if (passing === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-memory-'))
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+    passing = folder
+  }
+  return passing
 }

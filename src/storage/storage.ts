@@ -6,8 +6,17 @@ export interface StoredFile {
   readonly modifiedAt: number
 }
 
+/** A file that the engine wrote on this machine, and its place in the storage. */
+export interface AdoptedFile {
+  readonly from: string
+  readonly to: string
+}
+
 /**
  * Where bytes live. Paths are absolute, with `/` between their parts.
+ *
+ * The engine reads and writes data files itself, on this machine: `fetch` and `adopt` bring them here and away. Data files have names
+ * of their own and never change once written.
  *
  * A write that has resolved survives a crash of the process and of the machine. Failures are STORAGE_* errors.
  */
@@ -31,6 +40,17 @@ export interface Storage {
   makeFolder(path: string): Promise<void>
   /** Resolves once files that the engine wrote itself survive a crash of the machine. */
   settle(paths: readonly string[]): Promise<void>
+  /**
+   * Where the engine finds these data files on this machine, in the order asked. Downloaded files stay as long as this process runs.
+   * A file that is not there is a failure here or when the engine opens it. An abort rejects with the signal's reason.
+   */
+  fetch(paths: readonly string[], signal?: AbortSignal): Promise<string[]>
+  /**
+   * Brings files that the engine wrote on this machine to their place and takes them away from where they were; `from` and `to` may be
+   * the same file. Resolves once all of them survive a crash of the machine. After a failure any of them may be in either place or in
+   * both, and the call may be made again where `from` is still there.
+   */
+  adopt(files: readonly AdoptedFile[]): Promise<void>
 }
 
 export function encodeText(text: string): Uint8Array {

@@ -2,14 +2,17 @@ import { randomUUID } from 'node:crypto'
 import { failure, TABLE_APPEND_ONLY, TABLE_CONFLICT } from '../errors/index.js'
 import type { Storage } from '../storage/index.js'
 import type { Change } from './change.js'
-import { type Action, decodePath } from './log/actions.js'
+import { conflictOf, type IsolationLevel, levelOf } from './conflict.js'
+import type { Action } from './log/actions.js'
 import type { DeltaLog } from './log/log.js'
 import { requireWritable } from './protocol.js'
-import type { Snapshot } from './snapshot.js'
+import { filePath, type Snapshot } from './snapshot.js'
 
 export interface CommitOptions {
   /** The application's own numbered write. A write that is in already is not made again. */
   readonly txn?: { readonly appId: string; readonly version: number }
+  /** How often an operation is prepared again when another writer's commit got in between. Default 20. */
+  readonly retries?: number
   /** Kept with the commit as `userMetadata`, which Spark shows in DESCRIBE HISTORY. */
   readonly note?: string
   readonly engineInfo?: string
@@ -42,13 +45,13 @@ export async function commitChange(
   if (snapshot.metadata.configuration['delta.appendOnly'] === 'true' && change.removes.some((remove) => remove.dataChange)) {
     throw failure(TABLE_APPEND_ONLY, { path: snapshot.path })
   }
-  // A table's own path ends where its files' begin; absolute paths are files of another table's folder (a shallow clone).
-  await storage.settle(change.adds.map((add) => `${snapshot.path}/${decodePath(add.path)}`))
+  await storage.settle([...change.adds, ...(change.changes ?? [])].map((file) => filePath({ path: snapshot.path, outside: true }, file)))
+  const level = levelOf(change, isolationLevel(snapshot))
   const txnId = randomUUID()
   let readVersion = snapshot.version
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const version = readVersion + 1
-    const actions = actionsOf(change, readVersion, txnId, options)
+    const actions = actionsOf(change, { readVersion, txnId, level }, options)
     const written = await log.write(version, actions).catch(async (error: unknown) => {
       // A write may fail after it has taken effect. Only the log knows, and a commit that is in it must keep its files.
       if (await isOurs(log, version, txnId)) return true
@@ -64,7 +67,7 @@ export async function commitChange(
     ) {
       return { version, applied: false }
     }
-    const problem = conflict(change, winner, options)
+    const problem = conflictOf({ change, level, ...(options.txn === undefined ? {} : { txn: options.txn }) }, winner)
     if (problem !== undefined) throw failure(TABLE_CONFLICT, { path: snapshot.path, version, problem })
     readVersion = version
   }
@@ -80,18 +83,17 @@ function alreadyApplied(snapshot: Snapshot, { txn }: CommitOptions): boolean {
   return txn !== undefined && (snapshot.transactions.get(txn.appId)?.version ?? -1) >= txn.version
 }
 
-/** What in the winner's commit this change cannot stand beside. Source: the rows of Delta's conflict checker, the strict level (Serializable). */
-function conflict(change: Change, winner: readonly Action[], { txn }: CommitOptions): string | undefined {
-  if (winner.some((action) => action.protocol !== undefined)) return 'the protocol changed'
-  if (winner.some((action) => action.metaData !== undefined)) return 'the schema or the properties changed'
-  if (txn !== undefined && winner.some((action) => action.txn?.appId === txn.appId)) return `another write of ${txn.appId} was committed`
-  if (change.blind && change.metadata === undefined) return undefined
-  if (winner.some((action) => action.remove !== undefined)) return 'rows this write read were removed'
-  if (winner.some((action) => action.add?.dataChange === true)) return 'rows were added that this write did not see'
-  return undefined
+function isolationLevel({ metadata }: Snapshot): IsolationLevel {
+  return metadata.configuration['delta.isolationLevel'] === 'WriteSerializable' ? 'WriteSerializable' : 'Serializable'
 }
 
-function actionsOf(change: Change, readVersion: number, txnId: string, options: CommitOptions): Action[] {
+interface Attempt {
+  readonly readVersion: number
+  readonly txnId: string
+  readonly level: IsolationLevel
+}
+
+function actionsOf(change: Change, { readVersion, txnId, level }: Attempt, options: CommitOptions): Action[] {
   const now = Date.now()
   return [
     {
@@ -100,7 +102,7 @@ function actionsOf(change: Change, readVersion: number, txnId: string, options: 
         operation: change.operation,
         operationParameters: change.parameters,
         ...(readVersion >= 0 ? { readVersion } : {}),
-        isolationLevel: 'Serializable',
+        isolationLevel: level,
         isBlindAppend: change.blind && change.operation === 'WRITE',
         operationMetrics: Object.fromEntries(Object.entries(change.metrics).map(([name, value]) => [name, String(value)])),
         engineInfo: options.engineInfo ?? 'Sluice',
@@ -111,7 +113,9 @@ function actionsOf(change: Change, readVersion: number, txnId: string, options: 
     ...(change.protocol === undefined ? [] : [{ protocol: change.protocol }]),
     ...(change.metadata === undefined ? [] : [{ metaData: change.metadata }]),
     ...(options.txn === undefined ? [] : [{ txn: { ...options.txn, lastUpdated: now } }]),
+    ...(change.domains ?? []).map((domainMetadata) => ({ domainMetadata })),
     ...change.removes.map((remove) => ({ remove })),
     ...change.adds.map((add) => ({ add })),
+    ...(change.changes ?? []).map((cdc) => ({ cdc })),
   ]
 }

@@ -1,30 +1,58 @@
 import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { duckdb, type Session } from '../engine/index.js'
-import { failure, isSluiceError, TABLE_CONFLICT, TABLE_VERSION_NOT_FOUND } from '../errors/index.js'
-import type { Field } from '../schema/index.js'
-import { localStorage, type Storage } from '../storage/index.js'
-import { type Change, scanFiles, sum } from './change.js'
+import { setTimeout } from 'node:timers/promises'
+import { duckdb, quoteNames, type Session } from '../engine/index.js'
+import {
+  ENGINE_FILE_UNREADABLE,
+  failure,
+  isSluiceError,
+  TABLE_CHANGE_INVALID,
+  TABLE_CONFLICT,
+  TABLE_CONSTRAINT_BROKEN,
+  TABLE_FILE_MISSING,
+  TABLE_VERSION_NOT_FOUND,
+} from '../errors/index.js'
+import type { DataType, Field } from '../schema/index.js'
+import { localStorage, type Storage, s3Storage } from '../storage/index.js'
+import { type Change, liveRows, scanFiles, sum } from './change.js'
+import { type ChangesOptions, changesSql } from './changes.js'
+import { cleanLog, writeLogCheckpoint } from './checkpointing.js'
 import { type CommitOptions, type Committed, commitChange } from './commit.js'
+import { checksOf } from './constraints.js'
 import { type Action, type CommitInfo, decodePath } from './log/actions.js'
-import { writeCheckpointFile } from './log/checkpoint.js'
+import { vectorPath } from './log/deletion-vector.js'
 import { type Commit, deltaLog } from './log/log.js'
 import { prepareAppend } from './operations/append.js'
+import {
+  prepareAddColumns,
+  prepareDropColumn,
+  prepareRenameColumn,
+  prepareSetProperties,
+  prepareWidenColumn,
+} from './operations/columns.js'
 import { created, emptySnapshot, type TableDefinition } from './operations/create.js'
-import { evolve } from './operations/evolve.js'
-import { prepareMerge } from './operations/merge.js'
-import { prepareOverwrite } from './operations/overwrite.js'
-import { prepareDelete, prepareReplaceKeys, prepareReplaceWhere } from './operations/replace.js'
+import { type MergeClauses, prepareMerge } from './operations/merge.js'
+import { type OptimizeOptions, prepareOptimize } from './operations/optimize.js'
+import { prepareOverwrite, prepareOverwritePartitions } from './operations/overwrite.js'
+import { prepareDelete, prepareReplaceKeys, prepareReplaceWhere, prepareUpdate } from './operations/replace.js'
 import { prepareRestore } from './operations/restore.js'
-import { filesWithin, readSnapshot, type Snapshot } from './snapshot.js'
-import { parseStatistics, type Range } from './statistics.js'
+import { planVacuum, type Vacuumed, type VacuumOptions } from './operations/vacuum.js'
+import { requireWritable } from './protocol.js'
+import { filesThat, readSnapshot, type Snapshot, whereHolds, withinRanges } from './snapshot.js'
+import type { Range } from './statistics.js'
 
 export interface DeltaTableOptions {
-  /** Default: this machine's file system. */
+  /** Default: this machine's file system, or S3 for a path that begins with `s3://`. */
   readonly storage?: Storage
   /** Where SQL runs. Default: an embedded DuckDB of the table's own, which `close()` ends. */
   readonly session?: Session
+  /** Of the table's own engine: `512MB`, `4GB`. Default 1GB. */
+  readonly memory?: string
+  /** Of the table's own engine. Default: the machine's processors. */
+  readonly threads?: number
+  /** Read files outside the table's folder too, where the log names such (a shallow clone). */
+  readonly outside?: boolean
 }
 
 export interface HistoryEntry extends Commit {
@@ -35,9 +63,20 @@ export interface HistoryEntry extends Commit {
 /** Which of a table's rows to read. */
 export interface ReadOptions {
   readonly version?: number
+  /** The version that was newest at this time. */
+  readonly timestamp?: Date
   readonly columns?: readonly string[]
+  /** SQL over the table's columns: only rows for which it is true. Files that can hold none are not opened. */
+  readonly where?: string
   /** Files that cannot hold such rows are not opened; rows are not filtered by it. */
   readonly ranges?: Readonly<Record<string, Range>>
+}
+
+export interface OverwriteOptions extends CommitOptions {
+  /** Replaces the columns too. */
+  readonly definition?: TableDefinition
+  /** `dynamic`: only partitions that the new rows belong to are replaced. */
+  readonly partitions?: 'dynamic'
 }
 
 /** How one version of a table follows another: the rows added and removed in between, as SELECTs. Rows that a rewrite only moved are in both. */
@@ -57,7 +96,9 @@ export interface TableDiff {
 }
 
 const CHECKPOINT_INTERVAL = 10
-const DELETED_FILE_RETENTION_MS = 7 * 24 * 60 * 60 * 1000
+const RETRIES = 20
+const LONGEST_WAIT_MS = 2000
+const VACUUM_BATCH = 100
 
 /**
  * A Delta Lake table.
@@ -73,12 +114,15 @@ export class DeltaTable {
   readonly path: string
   readonly #storage: Storage
   readonly #given: Session | undefined
+  readonly #options: DeltaTableOptions
   #own: { session: Session; close: () => Promise<void> } | undefined
 
   private constructor(path: string, options: DeltaTableOptions) {
-    this.path = resolve(path)
-    this.#storage = options.storage ?? localStorage()
+    const remote = /^[a-z][a-z0-9+.-]*:\/\//i.test(path) && !path.startsWith('file:')
+    this.path = remote ? path.replace(/\/+$/, '') : resolve(path.replace(/^file:\/\//, ''))
+    this.#storage = options.storage ?? (remote ? s3Storage() : localStorage())
     this.#given = options.session
+    this.#options = options
   }
 
   /** A handle on a path, whether or not a table is there. */
@@ -111,8 +155,12 @@ export class DeltaTable {
   }
 
   /** Throws TABLE_NOT_FOUND, TABLE_VERSION_NOT_FOUND, TABLE_LOG_CORRUPT, TABLE_FEATURE_UNSUPPORTED. */
-  snapshot(version?: number): Promise<Snapshot> {
-    return readSnapshot(this.path, this.#log(), () => this.session(), version)
+  snapshot(version?: number, wanted: { readonly tombstones?: boolean } = {}): Promise<Snapshot> {
+    return readSnapshot(this.path, this.#log(), this.#storage, () => this.session(), {
+      ...wanted,
+      ...(version === undefined ? {} : { version }),
+      ...(this.#options.outside === undefined ? {} : { outside: this.#options.outside }),
+    })
   }
 
   /** The table's state, or what it will be before its first commit. */
@@ -121,12 +169,12 @@ export class DeltaTable {
   }
 
   before(definition: TableDefinition): Snapshot {
-    return emptySnapshot(this.path, definition)
+    return emptySnapshot(this.path, definition, this.#storage)
   }
 
   /** The version that was newest at a time. Throws TABLE_VERSION_NOT_FOUND when the table is younger. */
   async versionAt(time: Date): Promise<number> {
-    const commits = await this.#log().commits()
+    const commits = await this.#timed(await this.#log().commits())
     const found = commits.findLast((commit) => commit.timestamp <= time.getTime())
     if (found === undefined) {
       throw failure(TABLE_VERSION_NOT_FOUND, {
@@ -139,13 +187,26 @@ export class DeltaTable {
     return found.version
   }
 
+  /** Where a table keeps its own clock (inCommitTimestamp), that is when a version was committed, whatever became of the files' times. */
+  async #timed(commits: readonly Commit[]): Promise<readonly Commit[]> {
+    const { metadata } = await this.snapshot()
+    if (metadata.configuration['delta.enableInCommitTimestamps'] !== 'true') return commits
+    const infos = await Promise.all(commits.map(async ({ version }) => infoOf(await this.#log().read(version))))
+    return commits.map((commit, index) => ({ ...commit, timestamp: infos[index]?.inCommitTimestamp ?? commit.timestamp }))
+  }
+
   /** What each version did, newest first. */
   async history(limit = Number.POSITIVE_INFINITY): Promise<HistoryEntry[]> {
     const commits = (await this.#log().commits()).reverse().slice(0, limit)
     return Promise.all(
       commits.map(async (commit) => {
-        const info = (await this.#log().read(commit.version))?.find((action) => action.commitInfo !== undefined)?.commitInfo
-        return { ...commit, operation: info?.operation ?? 'UNKNOWN', info }
+        const info = infoOf(await this.#log().read(commit.version))
+        return {
+          version: commit.version,
+          timestamp: info?.inCommitTimestamp ?? commit.timestamp,
+          operation: info?.operation ?? 'UNKNOWN',
+          info,
+        }
       }),
     )
   }
@@ -156,14 +217,34 @@ export class DeltaTable {
   }
 
   /** A SELECT over the table's rows at a snapshot. */
-  async select(snapshot: Snapshot, options: Omit<ReadOptions, 'version'> = {}): Promise<string> {
-    const files = options.ranges === undefined ? [...snapshot.files] : filesWithin(snapshot, options.ranges)
-    return scanFiles(await this.session(), snapshot, files, options.columns === undefined ? {} : { columns: options.columns })
+  async select(snapshot: Snapshot, options: Omit<ReadOptions, 'version' | 'timestamp'> = {}): Promise<string> {
+    const session = await this.session()
+    const { columns, where, ranges } = options
+    const unknown = columns?.find((name) => !snapshot.fields.some((field) => field.name === name))
+    if (unknown !== undefined) throw failure(TABLE_CHANGE_INVALID, { path: this.path, problem: `there is no column "${unknown}"` })
+    const holds = where === undefined ? undefined : whereHolds(snapshot, await session.condition(where))
+    const within = ranges === undefined ? undefined : withinRanges(snapshot, ranges)
+    const files =
+      holds === undefined && within === undefined
+        ? [...snapshot.files]
+        : filesThat(snapshot, (add) => holds?.(add) !== false && within?.(add) !== false)
+    if (where === undefined) return scanFiles(session, snapshot, files, columns === undefined ? {} : { columns })
+    const wanted = columns === undefined ? 't.*' : quoteNames(columns, 't.')
+    return `SELECT ${wanted} FROM (${await scanFiles(session, snapshot, files)}) AS t WHERE (${where}\n)`
   }
 
   /** A SELECT over the table's rows, to be run in its session. */
   async read(options: ReadOptions = {}): Promise<string> {
-    return this.select(await this.snapshot(options.version), options)
+    const version = options.version ?? (options.timestamp === undefined ? undefined : await this.versionAt(options.timestamp))
+    return this.select(await this.snapshot(version), options)
+  }
+
+  /**
+   * The change data feed between two versions, both included, as a SELECT: the table's columns, `_change_type`, `_commit_version`,
+   * `_commit_timestamp`. Throws TABLE_CHANGE_INVALID where the property delta.enableChangeDataFeed was not on.
+   */
+  async changes({ from, to }: ChangesOptions): Promise<string> {
+    return changesSql(await this.session(), this.#log(), await this.snapshot(from), await this.snapshot(to))
   }
 
   /** What lies between two snapshots, without opening a file. */
@@ -174,68 +255,121 @@ export class DeltaTable {
     return {
       from: from.version,
       to: to.version,
-      added: scanFiles(session, to, added),
-      removed: scanFiles(session, { ...from, fields: to.fields }, removed),
+      added: await scanFiles(session, to, added),
+      removed: await scanFiles(session, { ...from, fields: to.fields }, removed),
       adds: added.length > 0,
-      removedRows: sum(removed.map(([, add]) => parseStatistics(add.stats).rows ?? 0)),
+      removedRows: sum(removed.map(([, add]) => liveRows(add) ?? 0)),
       anew: from.files.size > 0 && removed.length === from.files.size,
       removes: removed.length > 0,
     }
   }
 
-  async append(query: string, options?: CommitOptions): Promise<Committed> {
-    const snapshot = await this.snapshot()
-    return this.commit(snapshot, await prepareAppend(await this.session(), snapshot, query), options)
+  append(query: string, options: CommitOptions = {}): Promise<Committed> {
+    return this.#change(options, (session, snapshot) => prepareAppend(session, snapshot, query))
   }
 
-  async overwrite(query: string, options?: CommitOptions & { readonly definition?: TableDefinition }): Promise<Committed> {
-    const snapshot = await this.snapshot()
-    return this.commit(snapshot, await prepareOverwrite(await this.session(), snapshot, query, options?.definition), options)
+  /** Replaces all rows; the columns too, with a definition; or only the partitions that the new rows belong to. */
+  overwrite(query: string, options: OverwriteOptions = {}): Promise<Committed> {
+    return this.#change(options, (session, snapshot) =>
+      options.partitions === 'dynamic'
+        ? prepareOverwritePartitions(session, snapshot, query)
+        : prepareOverwrite(session, snapshot, query, options.definition),
+    )
   }
 
   /** Replaces the rows for which the predicate is true. Throws TABLE_OUTSIDE_PREDICATE. */
-  async replaceWhere(predicate: string, query: string, options?: CommitOptions): Promise<Committed> {
-    const snapshot = await this.snapshot()
-    return this.commit(snapshot, await prepareReplaceWhere(await this.session(), snapshot, predicate, query), options)
+  replaceWhere(predicate: string, query: string, options: CommitOptions = {}): Promise<Committed> {
+    return this.#change(options, (session, snapshot) => prepareReplaceWhere(session, snapshot, predicate, query))
   }
 
   /** Replaces the rows whose keys stand in a relation of the session. */
-  async replaceKeys(keys: readonly string[], keysRelation: string, query: string, options?: CommitOptions): Promise<Committed> {
-    const snapshot = await this.snapshot()
-    return this.commit(snapshot, await prepareReplaceKeys(await this.session(), snapshot, keys, keysRelation, query), options)
+  replaceKeys(keys: readonly string[], keysRelation: string, query: string, options: CommitOptions = {}): Promise<Committed> {
+    return this.#change(options, (session, snapshot) => prepareReplaceKeys(session, snapshot, keys, keysRelation, query))
   }
 
-  /** MERGE on keys. `source` is a relation of the session or a SELECT in brackets. Throws TABLE_KEYS_REPEAT. */
-  async merge(source: string, keys: readonly string[], options?: CommitOptions): Promise<Committed> {
-    const snapshot = await this.snapshot()
-    return this.commit(snapshot, await prepareMerge(await this.session(), snapshot, { relation: source, keys }), options)
+  /**
+   * MERGE on keys. `source` is a relation of the session or a SELECT in brackets. Without clauses, rows whose keys are there are replaced and
+   * others inserted. Throws TABLE_KEYS_REPEAT.
+   */
+  merge(source: string, keys: readonly string[], options: CommitOptions & { readonly clauses?: MergeClauses } = {}): Promise<Committed> {
+    return this.#change(options, (session, snapshot) => prepareMerge(session, snapshot, { relation: source, keys }, options.clauses))
   }
 
   /** Deletes the rows for which SQL over `t` is true. */
-  async delete(condition: string, options?: CommitOptions): Promise<Committed> {
-    const snapshot = await this.snapshot()
-    return this.commit(snapshot, await prepareDelete(await this.session(), snapshot, condition), options)
+  delete(condition: string, options: CommitOptions = {}): Promise<Committed> {
+    return this.#change(options, (session, snapshot) => prepareDelete(session, snapshot, condition))
   }
 
-  /** Adds nullable columns at the end; those it has are left as they are. */
-  async addColumns(fields: readonly Field[], comments: Readonly<Record<string, string>> = {}, options?: CommitOptions): Promise<Committed> {
-    const snapshot = await this.snapshot()
-    const change: Change = {
-      operation: 'ADD COLUMNS',
-      parameters: { columns: JSON.stringify(fields.map((field) => field.name)) },
-      metrics: {},
-      adds: [],
-      removes: [],
-      ...evolve(snapshot, fields, comments).change,
-      blind: false,
+  /** Sets columns, by SQL over `t`, of the rows for which the condition is true: `update({ fare: 't.fare * 2' }, 't.id = 7')`. */
+  update(set: Readonly<Record<string, string>>, condition?: string, options: CommitOptions = {}): Promise<Committed> {
+    return this.#change(options, (session, snapshot) => prepareUpdate(session, snapshot, set, condition))
+  }
+
+  /** Adds nullable columns at the end, and fields of structs; what it has is left as it is. */
+  addColumns(fields: readonly Field[], comments: Readonly<Record<string, string>> = {}, options: CommitOptions = {}): Promise<Committed> {
+    return this.#change(options, async (_, snapshot) => prepareAddColumns(snapshot, fields, comments))
+  }
+
+  /** `renameColumn(['address', 'town'], 'city')`. Needs column mapping. */
+  renameColumn(column: readonly string[], to: string, options: CommitOptions = {}): Promise<Committed> {
+    return this.#change(options, async (_, snapshot) => prepareRenameColumn(snapshot, column, to))
+  }
+
+  /** Needs column mapping. */
+  dropColumn(column: readonly string[], options: CommitOptions = {}): Promise<Committed> {
+    return this.#change(options, async (_, snapshot) => prepareDropColumn(snapshot, column))
+  }
+
+  /** Needs the property delta.enableTypeWidening. */
+  widenColumn(column: readonly string[], type: DataType, options: CommitOptions = {}): Promise<Committed> {
+    return this.#change(options, async (_, snapshot) => prepareWidenColumn(snapshot, column, type))
+  }
+
+  /** Sets table properties; null takes one away. What of the protocol they need comes with them. */
+  setProperties(properties: Readonly<Record<string, string | null>>, options: CommitOptions = {}): Promise<Committed> {
+    return this.#change(options, async (_, snapshot) => prepareSetProperties(snapshot, properties))
+  }
+
+  /** A condition that every row meets from now on; the rows there are must meet it already. Throws TABLE_CONSTRAINT_BROKEN. */
+  addConstraint(name: string, expression: string, options: CommitOptions = {}): Promise<Committed> {
+    return this.#change(options, async (session, snapshot) => {
+      const change = { ...prepareSetProperties(snapshot, { [`delta.constraints.${name}`]: expression }), operation: 'ADD CONSTRAINT' }
+      const [check] = await checksOf(session, {
+        ...snapshot,
+        metadata: { ...snapshot.metadata, configuration: { [`delta.constraints.${name}`]: expression } },
+      })
+      const rows = `(${await scanFiles(session, snapshot, [...snapshot.files])})`
+      const [row] = await session.rows(`SELECT count(*) AS n FROM ${rows} WHERE (${check?.sql ?? 'true'}) IS NOT TRUE`)
+      if (Number(row?.['n'] ?? 0) > 0) throw failure(TABLE_CONSTRAINT_BROKEN, { path: this.path, constraint: name, expression })
+      return change
+    })
+  }
+
+  /** Makes the table what it was at an earlier version, as a new version. Throws TABLE_FILE_MISSING. */
+  restore(version: number, options: CommitOptions = {}): Promise<Committed> {
+    return this.#change(options, async (_, current) => prepareRestore(this.#storage, current, await this.snapshot(version)))
+  }
+
+  /** Writes small files together as large ones, or, with `zOrderBy`, all rows in an order that lets filters skip files. */
+  optimize(options: OptimizeOptions & CommitOptions = {}): Promise<Committed> {
+    return this.#change(options, (session, snapshot) => prepareOptimize(session, snapshot, options))
+  }
+
+  /** Deletes files that no version within the retention needs. Throws TABLE_VACUUM_RETENTION. */
+  async vacuum(options: VacuumOptions = {}): Promise<Vacuumed> {
+    const snapshot = await this.snapshot(undefined, { tombstones: true })
+    const { start, end, ...plan } = await planVacuum(snapshot, options)
+    if (plan.dryRun || plan.files.length === 0) return plan
+    const { version } = await this.commit(snapshot, start)
+    let done = 0
+    for (let at = 0; at < plan.files.length; at += VACUUM_BATCH) {
+      const batch = plan.files.slice(at, at + VACUUM_BATCH)
+      await Promise.all(batch.map((file) => this.#storage.remove(`${this.path}/${file}`)))
+      done += batch.length
+      options.onProgress?.({ files: done, of: plan.files.length })
     }
-    return this.commit(snapshot, change, options)
-  }
-
-  /** Makes the table what it was at an earlier version, as a new version. */
-  async restore(version: number, options?: CommitOptions): Promise<Committed> {
-    const [current, earlier] = [await this.snapshot(), await this.snapshot(version)]
-    return this.commit(current, await prepareRestore(this.#storage, current, earlier), options)
+    await this.commit(await this.snapshot(version), end(done))
+    return plan
   }
 
   /**
@@ -248,7 +382,8 @@ export class DeltaTable {
     try {
       const committed = await commitChange(this.#log(), this.#storage, snapshot, whole, options)
       if (!committed.applied) await this.discard(change)
-      else if (committed.version > 0 && committed.version % checkpointInterval(snapshot) === 0) await this.checkpoint(committed.version)
+      else if (committed.version > 0 && committed.version % checkpointInterval(snapshot) === 0)
+        await this.#checkpointQuietly(committed.version)
       return committed
     } catch (error) {
       await this.discard(change)
@@ -256,27 +391,77 @@ export class DeltaTable {
     }
   }
 
-  /** Takes away the data files of a change that will not be committed. */
-  async discard(change: Pick<Change, 'adds'>): Promise<void> {
-    await Promise.all(change.adds.map((add) => this.#storage.remove(`${this.path}/${decodePath(add.path)}`).catch(() => {})))
+  /** Prepares a change and commits it; when another writer came in between, prepares it again from what is there now. */
+  async #change(
+    options: CommitOptions,
+    prepare: (session: Session, snapshot: Snapshot) => Promise<Change | undefined>,
+  ): Promise<Committed> {
+    const retries = options.retries ?? RETRIES
+    for (let attempt = 0; ; attempt++) {
+      const snapshot = await this.snapshot()
+      try {
+        const { txn } = options
+        if (txn !== undefined && (snapshot.transactions.get(txn.appId)?.version ?? -1) >= txn.version)
+          return { version: snapshot.version, applied: false }
+        requireWritable(snapshot.path, snapshot.protocol, snapshot.metadata)
+        const change = await prepare(await this.session(), snapshot)
+        if (change === undefined) return { version: snapshot.version, applied: false }
+        return await this.commit(snapshot, change, options)
+      } catch (error) {
+        if (attempt >= retries || !(await this.#overtaken(snapshot, error))) throw error
+        await setTimeout(Math.random() * Math.min(LONGEST_WAIT_MS, 20 * 2 ** attempt))
+      }
+    }
   }
 
-  /** Writes a log checkpoint at a version, so that readers need not replay what came before. Best effort: a failure changes nothing. */
-  async checkpoint(version?: number): Promise<void> {
+  /** Besides a conflict: a file that was read from a version which VACUUM has since made unreadable, when there is a newer one. */
+  async #overtaken(snapshot: Snapshot, error: unknown): Promise<boolean> {
+    if (!isSluiceError(error)) return false
+    if (error.code === TABLE_CONFLICT.code) return true
+    if (error.code !== ENGINE_FILE_UNREADABLE.code && error.code !== TABLE_FILE_MISSING.code) return false
+    return (await this.snapshot().catch(() => snapshot)).version > snapshot.version
+  }
+
+  /** Takes away the data files of a change that will not be committed. */
+  async discard(change: Pick<Change, 'adds' | 'changes'> & { readonly removes?: Change['removes'] }): Promise<void> {
+    // A file that is both removed and added has only had its deletion vector changed: it is the table's.
+    const kept = new Set((change.removes ?? []).map((remove) => decodePath(remove.path)))
+    const files = [...change.adds, ...(change.changes ?? [])].map((file) => decodePath(file.path)).filter((path) => !kept.has(path))
+    const vectors = change.adds.flatMap(({ path, deletionVector }) =>
+      deletionVector !== undefined && kept.has(decodePath(path)) ? (vectorPath(deletionVector, this.path) ?? []) : [],
+    )
+    await Promise.all([...files, ...new Set(vectors)].map((path) => this.#storage.remove(`${this.path}/${path}`).catch(() => {})))
+  }
+
+  /** Writes a log checkpoint at a version, so that readers need not replay what came before. */
+  async checkpoint(version?: number): Promise<{ readonly version: number; readonly actions: number }> {
+    const snapshot = await this.snapshot(version, { tombstones: true })
+    return writeLogCheckpoint(await this.session(), this.#log(), snapshot)
+  }
+
+  /** Deletes log files older than the property delta.logRetentionDuration (30 days), as far as a log checkpoint stands for them. Answers their names. */
+  async cleanLog(now = Date.now()): Promise<string[]> {
+    return cleanLog(this.#log(), await this.snapshot(), now)
+  }
+
+  /** The commit is in, whatever becomes of the checkpoint: the log is whole without it, and the next interval tries again. */
+  async #checkpointQuietly(version: number): Promise<void> {
     try {
-      const snapshot = await this.snapshot(version)
-      const actions = checkpointActions(snapshot)
-      await this.#log().writeCheckpoint(snapshot.version, await writeCheckpointFile(await this.session(), actions), actions.length)
-    } catch {
-      // The log is whole without it, and the next interval tries again.
-    }
+      await this.checkpoint(version)
+      await this.cleanLog()
+    } catch {}
   }
 
   /** The session that this table's SQL runs in. */
   async session(): Promise<Session> {
     if (this.#given !== undefined) return this.#given
     if (this.#own === undefined) {
-      const engine = duckdb({ temporaryFolder: join(tmpdir(), `sluice-table-${randomUUID()}`) })
+      const { memory, threads } = this.#options
+      const engine = duckdb({
+        temporaryFolder: join(tmpdir(), `sluice-table-${randomUUID()}`),
+        ...(memory === undefined ? {} : { memory }),
+        ...(threads === undefined ? {} : { threads }),
+      })
       this.#own = { session: await engine.connect(), close: () => engine.close() }
     }
     return this.#own.session
@@ -300,15 +485,6 @@ function checkpointInterval(snapshot: Snapshot): number {
   return Number.isInteger(interval) && interval > 0 ? interval : CHECKPOINT_INTERVAL
 }
 
-function checkpointActions(snapshot: Snapshot): Action[] {
-  const forgotten = Date.now() - DELETED_FILE_RETENTION_MS
-  return [
-    { protocol: snapshot.protocol },
-    { metaData: snapshot.metadata },
-    ...[...snapshot.transactions.values()].map((txn) => ({ txn })),
-    ...[...snapshot.files.values()].map((add) => ({ add: { ...add, dataChange: false } })),
-    ...[...snapshot.tombstones.values()]
-      .filter((remove) => remove.deletionTimestamp > forgotten)
-      .map((remove) => ({ remove: { ...remove, dataChange: false } })),
-  ]
+function infoOf(actions: readonly Action[] | undefined): CommitInfo | undefined {
+  return actions?.find((action) => action.commitInfo !== undefined)?.commitInfo
 }

@@ -1,14 +1,42 @@
-export { addFiles, type Change, isNested, removeFile, scanFiles, type WriteTarget, type WrittenRows, writeRows } from './change.js'
+export {
+  addFiles,
+  type Change,
+  isNested,
+  liveRows,
+  removeFile,
+  scanFiles,
+  type WriteTarget,
+  type WrittenRows,
+  writeRows,
+} from './change.js'
+export type { ChangesOptions } from './changes.js'
 export type { CommitOptions, Committed } from './commit.js'
-export { DeltaTable, type DeltaTableOptions, type HistoryEntry, type ReadOptions, type TableDiff } from './delta-table.js'
+export { hasChecks } from './constraints.js'
+export {
+  DeltaTable,
+  type DeltaTableOptions,
+  type HistoryEntry,
+  type OverwriteOptions,
+  type ReadOptions,
+  type TableDiff,
+} from './delta-table.js'
 export type { Action, AddFile, CommitInfo, RemoveFile } from './log/actions.js'
 export { appendWritten, prepareAppend } from './operations/append.js'
+export { type Evolved, evolve } from './operations/columns.js'
 export { created, type TableDefinition } from './operations/create.js'
-export { type Evolved, evolve } from './operations/evolve.js'
-export { type MergeChange, prepareMerge, requireUniqueKeys } from './operations/merge.js'
+export {
+  type MergeChange,
+  type MergeClause,
+  type MergeClauses,
+  type MergeValues,
+  prepareMerge,
+  requireUniqueKeys,
+} from './operations/merge.js'
+export type { OptimizeOptions } from './operations/optimize.js'
 export { overwriteTarget, overwriteWritten, prepareOverwrite } from './operations/overwrite.js'
 export { prepareDelete, prepareReplaceKeys, prepareReplaceWhere } from './operations/replace.js'
 export { prepareRestore } from './operations/restore.js'
 export { findTouched, rewrite } from './operations/rewrite.js'
-export { filesWithin, type Snapshot } from './snapshot.js'
+export type { Vacuumed, VacuumOptions } from './operations/vacuum.js'
+export type { Snapshot } from './snapshot.js'
 export { type FileStatistics, parseStatistics, type Range } from './statistics.js'

@@ -1,33 +1,95 @@
 import { failure, TABLE_COLUMN_NAME_INVALID, TABLE_FEATURE_UNSUPPORTED } from '../errors/index.js'
 import type { DataType, Field } from '../schema/index.js'
 import type { Metadata, Protocol } from './log/actions.js'
+import { type ColumnMapping, parseSchema, parseStruct, walkSchema } from './log/schema-json.js'
 
 /** What a reader or writer must know to touch a table. Source: the Delta protocol, "Table Features" and "Requirements for Readers". */
 
-const READER_FEATURES = new Set(['timestampNtz', 'vacuumProtocolCheck'])
-const WRITER_FEATURES = new Set(['timestampNtz', 'appendOnly', 'invariants', 'vacuumProtocolCheck'])
+const READER_FEATURES = new Set([
+  'columnMapping',
+  'deletionVectors',
+  'timestampNtz',
+  'typeWidening',
+  'typeWidening-preview',
+  'v2Checkpoint',
+  'vacuumProtocolCheck',
+])
+const WRITER_FEATURES = new Set([
+  ...READER_FEATURES,
+  'appendOnly',
+  'changeDataFeed',
+  'checkConstraints',
+  'domainMetadata',
+  'invariants',
+  // Known to be refused where a column uses them.
+  'generatedColumns',
+  'identityColumns',
+])
+/** What each writer version brings, for tables that do not list their features. */
+const WRITER_VERSIONS: readonly (readonly [number, readonly string[]])[] = [
+  [2, ['appendOnly', 'invariants']],
+  [3, ['checkConstraints']],
+  [4, ['changeDataFeed', 'generatedColumns']],
+  [5, ['columnMapping']],
+  [6, ['identityColumns']],
+]
 
-/** The least that the columns need: 1/2, so that every reader can read them, or 3/7 with timestampNtz. */
-export function protocolFor(fields: readonly Field[]): Protocol {
-  if (!fields.some((field) => holds(field.type, 'timestamp_ntz'))) return { minReaderVersion: 1, minWriterVersion: 2 }
+export function hasFeature(protocol: Protocol, feature: string): boolean {
+  if (protocol.minWriterVersion >= 7) return (protocol.writerFeatures ?? []).includes(feature)
+  return WRITER_VERSIONS.some(([version, features]) => version <= protocol.minWriterVersion && features.includes(feature))
+}
+
+const BOTH = READER_FEATURES
+
+/** The protocol with more features, all that it had among them; itself when it has them already. */
+export function withFeatures(protocol: Protocol, features: readonly string[]): Protocol {
+  const added = features.filter((feature) => !hasFeature(protocol, feature))
+  if (added.length === 0) return protocol
+  const implied = WRITER_VERSIONS.flatMap(([version, all]) => (version <= protocol.minWriterVersion ? all : []))
+  const writer = new Set([...(protocol.minWriterVersion >= 7 ? (protocol.writerFeatures ?? []) : implied), ...added])
+  const reader = new Set([
+    ...(protocol.minReaderVersion >= 3 ? (protocol.readerFeatures ?? []) : []),
+    ...[...writer].filter((feature) => BOTH.has(feature)),
+  ])
+  const readers = protocol.minReaderVersion >= 3 || reader.size > 0
   return {
-    minReaderVersion: 3,
+    minReaderVersion: readers ? 3 : protocol.minReaderVersion,
     minWriterVersion: 7,
-    readerFeatures: ['timestampNtz'],
-    writerFeatures: ['timestampNtz', 'appendOnly', 'invariants'],
+    ...(readers ? { readerFeatures: [...reader] } : {}),
+    writerFeatures: [...writer],
   }
 }
 
-/** The protocol after columns were added: never less than before. */
-export function upgraded(protocol: Protocol, fields: readonly Field[]): Protocol {
-  const needed = protocolFor(fields)
-  const has = new Set(protocol.readerFeatures ?? [])
-  if ((needed.readerFeatures ?? []).every((feature) => has.has(feature))) return protocol
-  return {
-    ...needed,
-    readerFeatures: [...new Set([...has, ...(needed.readerFeatures ?? [])])],
-    writerFeatures: [...new Set([...(protocol.writerFeatures ?? []), ...(needed.writerFeatures ?? [])])],
-  }
+/** What the properties and columns of a table ask of its protocol. */
+export function featuresOf(fields: readonly Field[], properties: Readonly<Record<string, string>>): string[] {
+  return [
+    ...(fields.some((field) => holds(field.type, 'timestamp_ntz')) ? ['timestampNtz'] : []),
+    ...(properties['delta.enableDeletionVectors'] === 'true' ? ['deletionVectors'] : []),
+    ...(properties['delta.enableChangeDataFeed'] === 'true' ? ['changeDataFeed'] : []),
+    ...(properties['delta.enableTypeWidening'] === 'true' ? ['typeWidening'] : []),
+    ...(properties['delta.checkpointPolicy'] === 'v2' ? ['v2Checkpoint'] : []),
+    ...(columnMapping(properties) === 'none' ? [] : ['columnMapping']),
+    ...(Object.keys(properties).some((key) => key.startsWith('delta.constraints.')) ? ['checkConstraints'] : []),
+  ]
+}
+
+export function fieldsIn({ schemaString, configuration }: Pick<Metadata, 'schemaString' | 'configuration'>): Field[] {
+  return parseSchema(schemaString, columnMapping(configuration))
+}
+
+export function columnMapping(properties: Readonly<Record<string, string>>): ColumnMapping {
+  const mode = properties['delta.columnMapping.mode'] ?? 'none'
+  return mode === 'name' || mode === 'id' ? mode : 'none'
+}
+
+/** The least that the columns and properties need: 1/2, so that every reader can read them, or 3/7 with the features by name. */
+export function protocolFor(fields: readonly Field[], properties: Readonly<Record<string, string>> = {}): Protocol {
+  return withFeatures({ minReaderVersion: 1, minWriterVersion: 2 }, featuresOf(fields, properties))
+}
+
+/** The protocol after columns were added or properties set: never less than before. */
+export function upgraded(protocol: Protocol, fields: readonly Field[], properties: Readonly<Record<string, string>> = {}): Protocol {
+  return withFeatures(protocol, featuresOf(fields, properties))
 }
 
 function holds(type: DataType, kind: DataType['kind']): boolean {
@@ -43,38 +105,34 @@ function holds(type: DataType, kind: DataType['kind']): boolean {
   }
 }
 
+/** Throws TABLE_FEATURE_UNSUPPORTED. */
 export function requireReadable(path: string, protocol: Protocol, metadata: Metadata): void {
   const unknown = protocol.minReaderVersion >= 3 ? (protocol.readerFeatures ?? []).filter((feature) => !READER_FEATURES.has(feature)) : []
-  const mapping = metadata.configuration['delta.columnMapping.mode'] ?? 'none'
-  if (mapping !== 'none') unknown.push('columnMapping')
   if (protocol.minReaderVersion > 3) unknown.push(`reader version ${protocol.minReaderVersion}`)
+  const mode = metadata.configuration?.['delta.columnMapping.mode'] ?? 'none'
+  if (!['none', 'name', 'id'].includes(mode)) unknown.push(`column mapping by ${mode}`)
+  if ((metadata.format?.provider ?? 'parquet') !== 'parquet') unknown.push(`the format ${metadata.format.provider}`)
   if (unknown.length > 0) throw failure(TABLE_FEATURE_UNSUPPORTED, { path, features: [...new Set(unknown)], access: 'read' })
 }
 
+/** Throws TABLE_FEATURE_UNSUPPORTED. */
 export function requireWritable(path: string, protocol: Protocol, metadata: Metadata): void {
   const unknown = protocol.minWriterVersion >= 7 ? (protocol.writerFeatures ?? []).filter((feature) => !WRITER_FEATURES.has(feature)) : []
   if (protocol.minWriterVersion > 7) unknown.push(`writer version ${protocol.minWriterVersion}`)
-  if (protocol.minWriterVersion < 7 && protocol.minWriterVersion > 2) unknown.push(...impliedFeatures(metadata))
-  if (metadata.schemaString.includes('delta.invariants')) unknown.push('invariants on columns')
+  for (const [column, field] of walkSchema(parseStruct(metadata.schemaString).fields)) {
+    const name = column.join('.')
+    if (field.metadata?.['delta.generationExpression'] !== undefined) unknown.push(`generatedColumns (${name})`)
+    if (Object.keys(field.metadata ?? {}).some((key) => key.startsWith('delta.identity.'))) unknown.push(`identityColumns (${name})`)
+    if (field.type === 'void') unknown.push(`a void column (${name})`)
+  }
   if (unknown.length > 0) throw failure(TABLE_FEATURE_UNSUPPORTED, { path, features: [...new Set(unknown)], access: 'write' })
 }
 
-/** Of the features that writer versions 3 to 6 imply, those that the table uses. */
-function impliedFeatures({ configuration, schemaString }: Metadata): string[] {
-  return [
-    ...(Object.keys(configuration).some((key) => key.startsWith('delta.constraints.')) ? ['checkConstraints'] : []),
-    ...(configuration['delta.enableChangeDataFeed'] === 'true' ? ['changeDataFeed'] : []),
-    ...(schemaString.includes('delta.generationExpression') ? ['generatedColumns'] : []),
-    ...(schemaString.includes('delta.identity') ? ['identityColumns'] : []),
-    ...((configuration['delta.columnMapping.mode'] ?? 'none') === 'none' ? [] : ['columnMapping']),
-  ]
-}
-
 /** Throws TABLE_COLUMN_NAME_INVALID. */
-export function requireColumnNames(fields: readonly Field[]): void {
+export function requireColumnNames(fields: readonly Field[], mapping: ColumnMapping = 'none'): void {
   const seen = new Set<string>()
   for (const { name } of fields) {
-    if (name === '' || /[ ,;{}()\n\t=]/.test(name) || seen.has(name.toLowerCase()))
+    if (name === '' || (mapping === 'none' && /[ ,;{}()\n\t=]/.test(name)) || seen.has(name.toLowerCase()))
       throw failure(TABLE_COLUMN_NAME_INVALID, { column: name })
     seen.add(name.toLowerCase())
   }

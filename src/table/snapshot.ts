@@ -1,11 +1,26 @@
-import type { ScanFile, Session } from '../engine/index.js'
-import { failure, messageOf, TABLE_LOG_CORRUPT } from '../errors/index.js'
+import type { Condition, Session } from '../engine/index.js'
+import { failure, messageOf, TABLE_FEATURE_UNSUPPORTED, TABLE_FILE_OUTSIDE, TABLE_LOG_CORRUPT } from '../errors/index.js'
 import type { Field } from '../schema/index.js'
-import { type Action, type AddFile, decodePath, type Metadata, type Protocol, type RemoveFile, type Transaction } from './log/actions.js'
-import { readCheckpointFile } from './log/checkpoint.js'
-import type { DeltaLog } from './log/log.js'
+import type { Storage } from '../storage/index.js'
+import { FileSet } from './files.js'
+import {
+  type Action,
+  type AddFile,
+  type CommitInfo,
+  type DomainMetadata,
+  decodePath,
+  fileKey,
+  isAbsolute,
+  type Metadata,
+  type Protocol,
+  type RemoveFile,
+  type Transaction,
+} from './log/actions.js'
+import { type CheckpointState, readCheckpoint } from './log/checkpoint.js'
+import type { DeltaLog, LogSegment } from './log/log.js'
 import { parseSchema } from './log/schema-json.js'
-import { requireReadable } from './protocol.js'
+import { columnMapping, requireReadable } from './protocol.js'
+import { mayHoldRow } from './skipping.js'
 import { mayHold, parseStatistics, type Range } from './statistics.js'
 
 /** A table as it was at one version. */
@@ -18,53 +33,121 @@ export interface Snapshot {
   readonly metadata: Metadata
   readonly fields: readonly Field[]
   readonly partitionColumns: readonly string[]
-  /** Live files by decoded path. */
+  /** Live files by key: the decoded path and, where rows of it are deleted, which. */
   readonly files: ReadonlyMap<string, AddFile>
-  /** Files removed and not yet forgotten, by decoded path. */
-  readonly tombstones: ReadonlyMap<string, RemoveFile>
+  /** Files removed and not yet forgotten, by key; only where they were asked for. */
+  readonly tombstones?: ReadonlyMap<string, RemoveFile>
   readonly transactions: ReadonlyMap<string, Transaction>
+  readonly domains: ReadonlyMap<string, DomainMetadata>
+  /** Whether files outside the table's folder, which a log may name, are read. */
+  readonly outside: boolean
+  readonly storage: Storage
+}
+
+export interface SnapshotOptions {
+  readonly outside?: boolean
+  readonly version?: number
+  readonly tombstones?: boolean
 }
 
 interface State {
   protocol: Protocol | undefined
   metadata: Metadata | undefined
+  /** Of the commits after the checkpoint: what they left there, and every key they spoke of. */
   readonly files: Map<string, AddFile>
+  readonly touched: Set<string>
   readonly tombstones: Map<string, RemoveFile>
   readonly transactions: Map<string, Transaction>
+  readonly domains: Map<string, DomainMetadata>
 }
 
 /** Replays the log up to a version. Source: the Delta protocol, "Action Reconciliation". */
-export async function readSnapshot(path: string, log: DeltaLog, session: () => Promise<Session>, version?: number): Promise<Snapshot> {
-  const segment = await log.segment(version)
-  const state: State = { protocol: undefined, metadata: undefined, files: new Map(), tombstones: new Map(), transactions: new Map() }
-  if (segment.checkpoint !== undefined) apply(state, await readCheckpointFile(await session(), segment.checkpoint.path))
-  const commits = await Promise.all(segment.versions.map((one) => log.read(one)))
-  for (const [index, actions] of commits.entries()) {
-    if (actions === undefined) throw failure(TABLE_LOG_CORRUPT, { path, problem: `version ${segment.versions[index]} is missing` })
-    apply(state, actions)
+export async function readSnapshot(
+  path: string,
+  log: DeltaLog,
+  storage: Storage,
+  session: () => Promise<Session>,
+  options: SnapshotOptions = {},
+): Promise<Snapshot> {
+  const { segment, checkpoint } = await openSegment(path, log, storage, session, options)
+  const state: State = {
+    protocol: undefined,
+    metadata: undefined,
+    files: new Map(),
+    touched: new Set(),
+    tombstones: new Map(),
+    transactions: new Map(),
+    domains: new Map(),
   }
-  const { protocol, metadata } = state
-  if (protocol === undefined || metadata === undefined)
-    throw failure(TABLE_LOG_CORRUPT, { path, problem: 'it has no protocol or no metadata' })
-  requireReadable(path, protocol, metadata)
-  return {
-    path,
-    version: segment.version,
-    timestamp: segment.timestamp,
-    protocol,
-    metadata,
-    fields: schemaOf(path, metadata),
-    partitionColumns: metadata.partitionColumns,
-    files: state.files,
-    tombstones: state.tombstones,
-    transactions: state.transactions,
+  try {
+    if (checkpoint !== undefined) {
+      apply(state, checkpoint.removes)
+      apply(state, checkpoint.actions)
+      state.touched.clear()
+    }
+    for await (const actions of log.replay(segment)) apply(state, actions)
+    const { protocol, metadata } = state
+    if (protocol === undefined || metadata === undefined) throw new Error('it has no protocol or no metadata')
+    requireReadable(path, protocol, metadata)
+    return {
+      path,
+      version: segment.version,
+      timestamp: segment.timestamp,
+      protocol,
+      metadata: { ...metadata, configuration: metadata.configuration ?? {} },
+      fields: schemaOf(path, metadata),
+      partitionColumns: metadata.partitionColumns,
+      files: new FileSet(checkpoint?.adds ?? [], state.touched, state.files),
+      ...(options.tombstones === true ? { tombstones: state.tombstones } : {}),
+      transactions: state.transactions,
+      domains: state.domains,
+      outside: options.outside === true,
+      storage,
+    }
+  } catch (thrown) {
+    if (thrown instanceof URIError || (thrown instanceof Error && thrown.constructor === Error))
+      throw failure(TABLE_LOG_CORRUPT, { path, problem: messageOf(thrown) }, { cause: thrown })
+    throw thrown
+  }
+}
+
+/** A log checkpoint is a shortcut: when the newest is damaged an older one, or all commits from the first, say the same. */
+async function openSegment(
+  path: string,
+  log: DeltaLog,
+  storage: Storage,
+  session: () => Promise<Session>,
+  options: SnapshotOptions,
+): Promise<{ segment: LogSegment; checkpoint: CheckpointState | undefined }> {
+  const unreadable = new Set<string>()
+  let first: unknown
+  for (;;) {
+    const segment = await log.segment(options.version, unreadable).catch((error: unknown) => {
+      throw first ?? error
+    })
+    if (segment.checkpoint === undefined) return { segment, checkpoint: undefined }
+    const { names } = segment.checkpoint
+    try {
+      const [name = ''] = names
+      if (!(await log.isSound(name))) throw failure(TABLE_LOG_CORRUPT, { path, problem: `${name} is not what was written` })
+      return {
+        segment,
+        checkpoint: await readCheckpoint(await session(), storage, path, segment.checkpoint, { removes: options.tombstones === true }),
+      }
+    } catch (thrown) {
+      first ??= thrown
+      for (const name of names) unreadable.add(name)
+    }
   }
 }
 
 function schemaOf(path: string, metadata: Metadata): Field[] {
   try {
-    return parseSchema(metadata.schemaString)
+    return parseSchema(metadata.schemaString, columnMapping(metadata.configuration ?? {}))
   } catch (thrown) {
+    const type = /the column type "([^"]+)" is not known/.exec(messageOf(thrown))?.[1]
+    if (type !== undefined)
+      throw failure(TABLE_FEATURE_UNSUPPORTED, { path, features: [`the column type ${type}`], access: 'read' }, { cause: thrown })
     throw failure(TABLE_LOG_CORRUPT, { path, problem: messageOf(thrown) }, { cause: thrown })
   }
 }
@@ -73,42 +156,73 @@ function schemaOf(path: string, metadata: Metadata): Field[] {
 function apply(state: State, actions: readonly Action[]): void {
   for (const { remove } of actions) {
     if (remove === undefined) continue
-    const path = decodePath(remove.path)
-    state.files.delete(path)
-    state.tombstones.set(path, remove)
+    const key = fileKey(remove)
+    state.files.delete(key)
+    state.touched.add(key)
+    state.tombstones.set(key, remove)
   }
-  for (const { add, protocol, metaData, txn } of actions) {
+  for (const { add, protocol, metaData, txn, domainMetadata } of actions) {
     if (add !== undefined) {
-      const path = decodePath(add.path)
-      state.files.set(path, add)
-      state.tombstones.delete(path)
+      const key = fileKey(add)
+      state.files.set(key, add)
+      state.touched.add(key)
+      state.tombstones.delete(key)
     }
     if (protocol !== undefined) state.protocol = protocol
     if (metaData !== undefined) state.metadata = metaData
     if (txn !== undefined) state.transactions.set(txn.appId, txn)
+    if (domainMetadata?.removed === true) state.domains.delete(domainMetadata.domain)
+    else if (domainMetadata !== undefined) state.domains.set(domainMetadata.domain, domainMetadata)
   }
 }
 
-export function scanFile(table: string, path: string, add: AddFile): ScanFile {
-  const { rows } = parseStatistics(add.stats)
-  return { path: path.startsWith('/') ? path : `${table}/${path}`, ...(rows === undefined ? {} : { rows }), partition: add.partitionValues }
+/** Where a file of the table is. Throws TABLE_FILE_OUTSIDE for one that is not in its folder, unless that was allowed. */
+export function filePath(snapshot: Pick<Snapshot, 'path' | 'outside'>, add: Pick<AddFile, 'path'>): string {
+  const path = decodePath(add.path)
+  const whole = isAbsolute(path) ? path : `${snapshot.path}/${path}`
+  const inside = whole.startsWith(`${snapshot.path}/`) && !whole.split('/').includes('..')
+  if (!inside && !snapshot.outside) throw failure(TABLE_FILE_OUTSIDE, { path: snapshot.path, file: path })
+  return whole
 }
 
-/** The files that may hold a row in every one of the ranges. */
-export function filesWithin(snapshot: Snapshot, ranges: Readonly<Record<string, Range>>): (readonly [string, AddFile])[] {
-  const types = new Map(snapshot.fields.map((field) => [field.name, field.type]))
-  return [...snapshot.files].filter(([, add]) => {
-    const statistics = parseStatistics(add.stats)
-    return Object.entries(ranges).every(([column, range]) => {
-      const type = types.get(column)
-      if (type === undefined) return true
-      if (!(column in add.partitionValues)) return mayHold(statistics, column, type, range)
-      const value = add.partitionValues[column] ?? null
-      if (value === null) return range.nulls
-      return mayHold({ min: { [column]: value }, max: { [column]: value }, nulls: { [column]: 0 } }, column, type, {
-        ...range,
-        nulls: false,
-      })
-    })
+/** When a version was committed: its own clock where the table keeps one, else the file's. */
+export function commitTime(info: CommitInfo | undefined, listed: number): number {
+  return info?.inCommitTimestamp ?? listed
+}
+
+type File = readonly [string, AddFile]
+export type FileTest = (add: AddFile) => boolean
+
+export function filesThat(snapshot: Snapshot, mayHold: FileTest): File[] {
+  return [...snapshot.files].filter(([, add]) => mayHold(add))
+}
+
+/** True of files that may hold a row in every one of the ranges. */
+export function withinRanges(snapshot: Pick<Snapshot, 'fields'>, ranges: Readonly<Record<string, Range>>): FileTest {
+  const columns = Object.entries(ranges).flatMap(([name, range]) => {
+    const field = snapshot.fields.find((one) => one.name === name)
+    return field === undefined ? [] : [{ stored: field.stored?.name ?? name, type: field.type, range }]
   })
+  return (add) => {
+    const statistics = parseStatistics(add.stats)
+    return columns.every(({ stored, type, range }) => {
+      if (!Object.hasOwn(add.partitionValues, stored)) return mayHold(statistics, stored, type, range)
+      const value = add.partitionValues[stored] ?? null
+      if (value === null) return range.nulls
+      const only = { min: { [stored]: value }, max: { [stored]: value }, nulls: { [stored]: 0 } }
+      return mayHold(only, stored, type, { ...range, nulls: false })
+    })
+  }
+}
+
+/** True of files that may hold a row for which the condition is true. @param alias what the table is called in it */
+export function whereHolds(snapshot: Pick<Snapshot, 'fields' | 'partitionColumns'>, condition: Condition, alias = 't'): FileTest {
+  if (condition.kind === 'unknown') return () => true
+  const { fields, partitionColumns } = snapshot
+  return (add) =>
+    mayHoldRow(condition, { statistics: parseStatistics(add.stats), partition: add.partitionValues }, fields, partitionColumns, alias)
+}
+
+export function storedNames(fields: readonly Field[], names: readonly string[]): string[] {
+  return names.map((name) => fields.find((field) => field.name === name)?.stored?.name ?? name)
 }

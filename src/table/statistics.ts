@@ -14,12 +14,20 @@ const STRING_PREFIX = 32
 /** JSON text is built by hand: a long beyond 2^53 or a decimal would lose digits as a JavaScript number. */
 type JsonTree = Map<string, string | JsonTree>
 
-export function formatStatistics(file: WrittenFile, fields: readonly Field[], partitionColumns: readonly string[]): string {
+export function formatStatistics(
+  file: WrittenFile,
+  fields: readonly Field[],
+  partitionColumns: readonly string[],
+  indexedLeaves = INDEXED_LEAVES,
+): string {
   const min: JsonTree = new Map()
   const max: JsonTree = new Map()
   const nulls: JsonTree = new Map()
   const byPath = new Map(file.statistics.map((one) => [one.path.join('\0'), one]))
-  for (const { path, type } of leaves(fields.filter((field) => !partitionColumns.includes(field.name))).slice(0, INDEXED_LEAVES)) {
+  for (const { path, type } of leaves(fields.filter((field) => !partitionColumns.includes(field.name))).slice(
+    0,
+    indexedLeaves < 0 ? undefined : indexedLeaves,
+  )) {
     const found = byPath.get(path.join('\0'))
     if (found === undefined) continue
     set(nulls, path, String(found.nulls))

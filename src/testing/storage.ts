@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { decodeText, encodeText, type Storage } from '../storage/index.js'
 
 /** What a test runner gives: vitest's or node:test's `describe`, `it` and an assertion. */
@@ -53,10 +56,55 @@ export function storageConformance({ describe, it, equal, open }: StorageConform
       await storage.remove(`${folder}/a`)
       equal(await storage.stat(`${folder}/a`), undefined)
     })
+    it('walks what is below a folder, and not what is beside it under a longer name', async () => {
+      const { storage, folder } = await open()
+      for (const name of ['table', 'table2']) await storage.makeFolder(`${folder}/${name}`)
+      await storage.put(`${folder}/table/a`, encodeText('a'))
+      await storage.put(`${folder}/table2/b`, encodeText('b'))
+      equal(
+        (await storage.walk(`${folder}/table`)).map((file) => file.name),
+        ['a'],
+      )
+    })
+    it('keeps names as they are', async () => {
+      const { storage, folder } = await open()
+      const names = ['a b', 'a%20b', 'a+b', 'a=b', 'ä']
+      for (const name of names) await storage.put(`${folder}/${name}`, encodeText(name))
+      equal(
+        (await storage.list(folder)).map((file) => file.name),
+        names,
+      )
+      for (const name of names) equal(decodeText((await storage.read(`${folder}/${name}`)) ?? new Uint8Array()), name)
+    })
     it('tells a file’s size', async () => {
       const { storage, folder } = await open()
       await storage.put(`${folder}/a`, encodeText('four'))
       equal((await storage.stat(`${folder}/a`))?.bytes, 4)
+    })
+    it('takes in what the engine wrote on this machine, and gives it back to the engine', async () => {
+      const { storage, folder } = await open()
+      const here = await mkdtemp(join(tmpdir(), 'sluice-conformance-'))
+      try {
+        const files = ['a', 'b', 'c'].map((name) => ({ from: join(here, name), to: `${folder}/p=1/${name}.parquet` }))
+        for (const { from, to } of files) await writeFile(from, `bytes of ${to}`)
+        await storage.adopt(files)
+        equal(await Promise.all(files.map(({ from }) => stat(from).catch(() => 'gone'))), ['gone', 'gone', 'gone'])
+        equal(
+          (await storage.walk(folder)).map((file) => file.name),
+          ['p=1/a.parquet', 'p=1/b.parquet', 'p=1/c.parquet'],
+        )
+        const asked = files.map(({ to }) => to).reverse()
+        const copies = await storage.fetch(asked)
+        equal(
+          await Promise.all(copies.map((path) => readFile(path, 'utf8'))),
+          asked.map((path) => `bytes of ${path}`),
+        )
+        equal(await storage.fetch(asked), copies)
+        equal(await storage.fetch([]), [])
+        await storage.adopt([])
+      } finally {
+        await rm(here, { recursive: true, force: true })
+      }
     })
   })
 }

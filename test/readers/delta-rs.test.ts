@@ -1,16 +1,9 @@
-import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, expect, test } from 'vitest'
-import { DeltaTable } from '../../src/table/index.js'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { csvs, example, runTaxi } from '../end-to-end/taxi.js'
-import { describeWithData, describeWithReaders, readerPython, repository, sluice, temporaryFolder } from '../fixtures.js'
-
-interface Seen {
-  readonly rows: number
-  readonly digest: string
-  readonly columns: readonly string[]
-}
+import { describeWithData, describeWithReaders, sluice, temporaryFolder } from '../fixtures.js'
+import { asWeRead, type DeltaRs, openPeer } from './peers.js'
 
 /** Every Delta table below a folder. */
 function tablesIn(folder: string): string[] {
@@ -20,31 +13,13 @@ function tablesIn(folder: string): string[] {
     .sort()
 }
 
-function asDeltaRsReads(paths: readonly string[]): Record<string, Seen> {
-  const script = join(repository, 'test', 'readers', 'read.py')
-  return JSON.parse(execFileSync(readerPython(), [script, ...paths], { encoding: 'utf8', maxBuffer: 1 << 26 }))
-}
-
-/** The same digest, by our own reading. Text is what both engines agree on. */
-async function asWeRead(path: string): Promise<Seen> {
-  const table = await DeltaTable.open(path)
-  try {
-    const { fields } = await table.snapshot()
-    const names = fields.map((field) => field.name).sort()
-    const session = await table.session()
-    const text = names.map((name) => `coalesce(cast("${name}" as varchar), '~')`).join(', ')
-    const digest = `coalesce(bit_xor(('0x' || left(md5(concat_ws('|', ${text})), 15))::bigint), 0)::varchar`
-    const [row] = await session.rows(`SELECT count(*) AS n, ${digest} AS digest FROM (${await table.read()})`)
-    return { rows: Number(row?.['n']), digest: String(row?.['digest']), columns: names }
-  } finally {
-    await table.close()
-  }
-}
-
 describeWithData('tables of the nyc-taxi example', () => {
   describeWithReaders('as delta-rs reads them', () => {
     let lake: string
+    let deltaRs: DeltaRs
+    afterAll(() => deltaRs?.close())
     beforeAll(async () => {
+      deltaRs = await openPeer('delta-rs')
       lake = join(temporaryFolder(), 'lake')
       expect((await runTaxi(lake, csvs.replace('201*', '2018-*'))).code).toBe(0)
       expect((await runTaxi(lake, csvs)).code).toBe(0)
@@ -70,9 +45,8 @@ describeWithData('tables of the nyc-taxi example', () => {
         ]),
       )
       expect(existsSync(join(lake, 'gold/hourly_demand/_delta_log/_last_checkpoint'))).toBe(true)
-      const seen = asDeltaRsReads(paths)
-      for (const path of paths) expect(seen[path], path.slice(lake.length + 1)).toEqual(await asWeRead(path))
-      expect(seen[join(lake, 'bronze/raw_trips')]?.rows).toBe(240_000)
+      for (const path of paths) expect(await asWeRead(path), path.slice(lake.length + 1)).toEqual(await deltaRs.read(path))
+      expect((await deltaRs.read(join(lake, 'bronze/raw_trips'))).rows).toBe(240_000)
     })
   })
 })

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { literal, quoteText, sqlType } from '../../src/engine/index.js'
 import { type Column, column } from '../../src/schema/index.js'
-import { filesWithin, parseStatistics, type Range } from '../../src/table/index.js'
+import { parseStatistics, type Range } from '../../src/table/index.js'
+import { filesThat, withinRanges } from '../../src/table/snapshot.js'
 import { formatStatistics, mayHold } from '../../src/table/statistics.js'
 import { temporaryFolder } from '../fixtures.js'
 import { openSession } from '../session.js'
@@ -80,7 +81,7 @@ describe('a file is skipped', () => {
     await table.append(values('n, p', "(1, 'a')", "(2, 'b')", '(3, null)'))
     await table.append(values('n, p', "(11, 'a')"))
     const snapshot = await table.snapshot()
-    const opened = (ranges: Record<string, Range>) => filesWithin(snapshot, ranges).length
+    const opened = (ranges: Record<string, Range>) => filesThat(snapshot, withinRanges(snapshot, ranges)).length
     expect(opened({})).toBe(4)
     expect(opened({ n: range('10', '20') })).toBe(1)
     expect(opened({ p: range('a', 'a') })).toBe(2)

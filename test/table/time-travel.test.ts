@@ -85,7 +85,7 @@ describe('restore', () => {
     const table = await numbers()
     const { rmSync } = await import('node:fs')
     for (const path of (await table.snapshot(1)).files.keys()) rmSync(join(table.path, path))
-    expect(await codeOf(table.restore(1))).toBe('TABLE_LOG_CORRUPT')
+    expect(await codeOf(table.restore(1))).toBe('TABLE_FILE_MISSING')
     expect(await rowsOf(table)).toEqual(['3'])
   })
 })

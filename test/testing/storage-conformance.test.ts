@@ -10,5 +10,10 @@ describe('local', () => {
 })
 
 describe('memory', () => {
-  storageConformance({ describe, it, equal, open: async () => ({ storage: memoryStorage(), folder: '/folder' }) })
+  storageConformance({
+    describe,
+    it,
+    equal,
+    open: async () => ({ storage: memoryStorage(Date.now, temporaryFolder()), folder: '/folder' }),
+  })
 })

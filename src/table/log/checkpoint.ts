@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { quotePath, quoteText, type Session } from '../../engine/index.js'
-import type { Action } from './actions.js'
+import { type Batch, quotePath, quoteText, type Session } from '../../engine/index.js'
+import { failure, messageOf, TABLE_LOG_CORRUPT } from '../../errors/index.js'
+import type { DataType, Field } from '../../schema/index.js'
+import { decodeText, type Storage } from '../../storage/index.js'
+import { type Action, type AddFile, dropNulls, parseActions, withoutNulls } from './actions.js'
+import type { DeletionVector } from './deletion-vector.js'
+import type { Checkpoint } from './log.js'
 
-/** A log checkpoint is the table's state as one Parquet file. Source: the Delta protocol, "Checkpoints" (classic, V1). */
+/** A log checkpoint is the table's state in Parquet (or JSON) files. Source: the Delta protocol, "Checkpoints". */
 
 const DELETION_VECTOR = 'STRUCT(storageType VARCHAR, pathOrInlineDv VARCHAR, "offset" INTEGER, sizeInBytes INTEGER, cardinality BIGINT)'
 const COLUMNS: Readonly<Record<string, string>> = {
@@ -15,42 +20,198 @@ const COLUMNS: Readonly<Record<string, string>> = {
     'STRUCT(id VARCHAR, name VARCHAR, description VARCHAR, format STRUCT(provider VARCHAR, options MAP(VARCHAR, VARCHAR)), schemaString VARCHAR, partitionColumns VARCHAR[], configuration MAP(VARCHAR, VARCHAR), createdTime BIGINT)',
   protocol: 'STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER, readerFeatures VARCHAR[], writerFeatures VARCHAR[])',
 }
-const NAMES = Object.keys(COLUMNS)
+const RARE_COLUMNS: Readonly<Record<string, string>> = {
+  domainMetadata: 'STRUCT(domain VARCHAR, configuration VARCHAR, removed BOOLEAN)',
+  checkpointMetadata: 'STRUCT(version BIGINT, tags MAP(VARCHAR, VARCHAR))',
+}
 
-export async function writeCheckpointFile(session: Session, actions: readonly Action[]): Promise<Uint8Array> {
+/** @param actions one by one, so that a table of many files is not held twice */
+export async function writeCheckpointFile(
+  session: Session,
+  actions: Iterable<Action | { readonly checkpointMetadata: { readonly version: number } }>,
+): Promise<{ readonly bytes: Uint8Array; readonly actions: number }> {
   const base = join(session.scratch, `checkpoint-${randomUUID()}`)
   try {
-    const lines = actions.map((action) => JSON.stringify(action))
-    // The reader sets aside twice this for each thread, so it is sized from the longest line.
-    const longest = lines.reduce((most, line) => Math.max(most, Buffer.byteLength(line)), 1024)
-    await writeFile(`${base}.jsonl`, `${lines.join('\n')}\n`)
-    const columns = NAMES.map((name) => `${name}: ${quoteText(COLUMNS[name] ?? '')}`).join(', ')
+    let count = 0
+    let longest = 1024
+    const seen = new Set<string>()
+    async function* blocks(): AsyncIterable<string> {
+      let block: string[] = []
+      for (const action of actions) {
+        const line = JSON.stringify(action)
+        longest = Math.max(longest, Buffer.byteLength(line))
+        for (const kind of Object.keys(action)) seen.add(kind)
+        count++
+        if (block.push(line) === 1000) yield `${block.splice(0).join('\n')}\n`
+      }
+      if (block.length > 0) yield `${block.join('\n')}\n`
+      block = []
+    }
+    await writeFile(`${base}.jsonl`, blocks())
+    const types = { ...COLUMNS, ...Object.fromEntries(Object.entries(RARE_COLUMNS).filter(([name]) => seen.has(name))) }
+    const columns = Object.entries(types).map(([name, type]) => `${name}: ${quoteText(type)}`)
+    // The reader sets aside twice the longest line for each thread.
     await session.execute(
-      `COPY (SELECT * FROM read_ndjson(${quotePath(`${base}.jsonl`)}, columns = {${columns}}, maximum_object_size = ${longest + 1024})) TO ${quoteText(`${base}.parquet`)} (FORMAT parquet, COMPRESSION snappy)`,
+      `COPY (SELECT * FROM read_ndjson(${quotePath(`${base}.jsonl`)}, columns = {${columns.join(', ')}}, maximum_object_size = ${longest + 1024})) TO ${quoteText(`${base}.parquet`)} (FORMAT parquet, COMPRESSION snappy)`,
     )
-    return await readFile(`${base}.parquet`)
+    return { bytes: await readFile(`${base}.parquet`), actions: count }
   } finally {
     await rm(`${base}.jsonl`, { force: true })
     await rm(`${base}.parquet`, { force: true })
   }
 }
 
-/** @param path where the engine finds the file */
-export async function readCheckpointFile(session: Session, path: string): Promise<Action[]> {
-  const schema = NAMES.map(
-    (name) => `${quoteText(name)}: {name: ${quoteText(name)}, type: ${quoteText(COLUMNS[name] ?? '')}, default_value: NULL}`,
-  )
-  const select = NAMES.map((name) => `CASE WHEN ${name} IS NOT NULL THEN to_json(${name})::VARCHAR END AS ${name}`)
-  const rows = await session.rows(`SELECT ${select.join(', ')} FROM read_parquet(${quotePath(path)}, schema = MAP {${schema.join(', ')}})`)
-  return rows.flatMap((row) =>
-    NAMES.flatMap((name) => {
-      const text = row[name]
-      return typeof text === 'string' ? [{ [name]: withoutNulls(JSON.parse(text) as Readonly<Record<string, unknown>>) } as Action] : []
-    }),
-  )
+/** Live files of a log checkpoint, kept as the engine's own bytes and turned into objects one at a time. */
+export interface AddBlock {
+  readonly size: number
+  /** As logged: percent-encoded. */
+  path(row: number): string
+  at(row: number): AddFile
 }
 
-/** Fields that an action lacks are null in a checkpoint and absent in a commit: absent it is. */
-function withoutNulls(value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== null))
+export interface CheckpointState {
+  /** All actions but adds and removes. */
+  readonly actions: readonly Action[]
+  readonly adds: readonly AddBlock[]
+  readonly removes: readonly Action[]
+}
+
+/** Throws TABLE_LOG_CORRUPT or the engine's own error when a file is damaged. */
+export async function readCheckpoint(
+  session: Session,
+  storage: Storage,
+  table: string,
+  checkpoint: Checkpoint,
+  wanted: { readonly removes?: boolean } = {},
+): Promise<CheckpointState> {
+  const folder = `${table}/_delta_log`
+  const top = checkpoint.names.map((name) => `${folder}/${name}`)
+  if (top[0]?.endsWith('.json') === true) {
+    const actions = await readJson(storage, table, top[0])
+    const sidecars = await readSidecars(session, storage, folder, actions, wanted)
+    const [adds, removes] = [actions.flatMap(({ add }) => add ?? []), actions.filter((action) => action.remove)]
+    return {
+      actions: actions.filter((action) => action.add === undefined && action.remove === undefined),
+      adds: [block(adds), ...sidecars.adds],
+      removes: [...removes, ...sidecars.removes],
+    }
+  }
+  const found = await readParquet(session, await storage.fetch(top), wanted)
+  const sidecars = await readSidecars(session, storage, folder, found.actions, wanted)
+  return { actions: found.actions, adds: [...found.adds, ...sidecars.adds], removes: [...found.removes, ...sidecars.removes] }
+}
+
+async function readJson(storage: Storage, table: string, path: string): Promise<Action[]> {
+  try {
+    return parseActions(decodeText((await storage.read(path)) ?? new Uint8Array()))
+  } catch (thrown) {
+    throw failure(TABLE_LOG_CORRUPT, { path: table, problem: `${path} is damaged (${messageOf(thrown)})` }, { cause: thrown })
+  }
+}
+
+async function readSidecars(
+  session: Session,
+  storage: Storage,
+  folder: string,
+  actions: readonly Action[],
+  wanted: { readonly removes?: boolean },
+): Promise<CheckpointState> {
+  const names = actions.flatMap(({ sidecar }) => (sidecar === undefined ? [] : [sidecar.path]))
+  if (names.length === 0) return { actions: [], adds: [], removes: [] }
+  const paths = names.map((name) => (name.includes('/') ? name : `${folder}/_sidecars/${name}`))
+  return readParquet(session, await storage.fetch(paths), wanted)
+}
+
+const ADD_FIELDS = [
+  'path',
+  'size',
+  'modificationTime',
+  'partitionValues',
+  'stats',
+  'tags',
+  'deletionVector',
+  'baseRowId',
+  'defaultRowCommitVersion',
+  'clusteringProvider',
+] as const
+
+async function readParquet(session: Session, paths: readonly string[], wanted: { readonly removes?: boolean }): Promise<CheckpointState> {
+  const files = `read_parquet([${paths.map(quotePath).join(', ')}], hive_partitioning = false, union_by_name = ${paths.length > 1})`
+  const columns = await session.describe(`SELECT * FROM ${files}`)
+  const adds: AddBlock[] = []
+  const add = columns.find((column) => column.name === 'add')
+  if (add !== undefined) {
+    for await (const batch of session.stream(`SELECT ${addSql(add.type)} FROM ${files} WHERE "add".path IS NOT NULL`))
+      adds.push(packed(batch))
+  }
+  const others = columns.filter((column) => column.type.kind === 'struct' && column.name !== 'add' && column.name !== 'remove')
+  const kinds = [...others, ...columns.filter((column) => wanted.removes === true && column.name === 'remove')].map(
+    (column) => `"${column.name}"`,
+  )
+  if (kinds.length === 0) return { actions: [], adds, removes: [] }
+  const select = kinds.map((kind) => `CASE WHEN ${kind} IS NOT NULL THEN to_json(${kind})::VARCHAR END AS ${kind}`)
+  const rows = await session.rows(
+    `SELECT ${select.join(', ')} FROM ${files} WHERE ${kinds.map((kind) => `${kind} IS NOT NULL`).join(' OR ')}`,
+  )
+  const actions = rows.flatMap((row) =>
+    Object.entries(row).flatMap(([kind, text]) => (typeof text === 'string' ? [withoutNulls({ [kind]: JSON.parse(text) } as Action)] : [])),
+  )
+  // A struct all of whose fields are null is how some writers say that there is none.
+  const sound = actions.filter((action) => Object.values(action).every((body) => Object.keys(body as object).length > 0))
+  return {
+    actions: sound.filter((action) => action.remove === undefined),
+    adds,
+    removes: sound.filter((action) => action.remove !== undefined),
+  }
+}
+
+/** Statistics may be there as text, as a struct, or not at all. */
+function addSql(type: DataType): string {
+  const has = new Map((type.kind === 'struct' ? type.fields : []).map((field): [string, Field] => [field.name, field]))
+  const parsed = has.has('stats_parsed') ? 'to_json("add".stats_parsed)::VARCHAR' : undefined
+  return ADD_FIELDS.map((name) => {
+    if (name === 'stats' && parsed !== undefined) return has.has('stats') ? `coalesce("add".stats, ${parsed})` : parsed
+    const field = has.get(name)
+    if (field === undefined) return 'NULL'
+    return field.type.kind === 'struct' || field.type.kind === 'map'
+      ? `CASE WHEN "add".${name} IS NOT NULL THEN to_json("add".${name})::VARCHAR END`
+      : `"add".${name}`
+  }).join(', ')
+}
+
+function packed(batch: Batch): AddBlock {
+  const text = (row: number, column: number) => batch.value(row, column) as string | null
+  const json = <Body>(row: number, column: number): Body | undefined => {
+    const value = text(row, column)
+    return value === null ? undefined : (JSON.parse(value) as Body)
+  }
+  const number = (row: number, column: number) => Number(batch.value(row, column) ?? 0)
+  return {
+    size: batch.size,
+    path: (row) => text(row, 0) ?? '',
+    at(row) {
+      const stats = text(row, 4)
+      const tags = json<Record<string, string>>(row, 5)
+      const vector = json<DeletionVector>(row, 6)
+      const clusteringProvider = text(row, 9)
+      return {
+        path: text(row, 0) ?? '',
+        partitionValues: json<Record<string, string | null>>(row, 3) ?? {},
+        size: number(row, 1),
+        modificationTime: number(row, 2),
+        dataChange: false,
+        ...(stats === null ? {} : { stats }),
+        ...(tags === undefined ? {} : { tags }),
+        ...(vector?.storageType ? { deletionVector: dropNulls(vector) } : {}),
+        ...(batch.value(row, 7) === null ? {} : { baseRowId: number(row, 7) }),
+        ...(batch.value(row, 8) === null ? {} : { defaultRowCommitVersion: number(row, 8) }),
+        ...(clusteringProvider === null ? {} : { clusteringProvider }),
+      }
+    },
+  }
+}
+
+function block(adds: readonly AddFile[]): AddBlock {
+  const at = (row: number) => adds[row] as AddFile
+  return { size: adds.length, path: (row) => at(row).path, at }
 }

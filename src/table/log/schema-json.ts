@@ -2,15 +2,19 @@ import type { DataType, Field, PrimitiveKind } from '../../schema/index.js'
 
 /** The schema as Delta keeps it: Spark's JSON of a StructType. Source: the Delta protocol, "Schema Serialization Format". */
 
-interface JsonField {
+export interface JsonField {
   readonly name: string
   readonly type: JsonType
   readonly nullable: boolean
   readonly metadata: Readonly<Record<string, unknown>>
 }
-type JsonType =
+export interface JsonStruct {
+  readonly type: 'struct'
+  readonly fields: readonly JsonField[]
+}
+export type JsonType =
   | string
-  | { readonly type: 'struct'; readonly fields: readonly JsonField[] }
+  | JsonStruct
   | { readonly type: 'array'; readonly elementType: JsonType; readonly containsNull: boolean }
   | { readonly type: 'map'; readonly keyType: JsonType; readonly valueType: JsonType; readonly valueContainsNull: boolean }
 
@@ -20,11 +24,11 @@ export function formatSchema(fields: readonly Field[], comments: Readonly<Record
   return JSON.stringify({ type: 'struct', fields: json })
 }
 
-function formatField(field: Field): JsonField {
+export function formatField(field: Field): JsonField {
   return { name: field.name, type: formatType(field.type), nullable: field.nullable, metadata: {} }
 }
 
-function formatType(type: DataType): JsonType {
+export function formatType(type: DataType): JsonType {
   switch (type.kind) {
     case 'decimal':
       return `decimal(${type.precision},${type.scale})`
@@ -47,14 +51,80 @@ export function commentsOf(text: string): Record<string, string> {
   )
 }
 
-/** Throws a plain Error that names the type when it is none that Delta had when this was written. */
-export function parseSchema(text: string): Field[] {
-  const json = JSON.parse(text) as { fields: readonly JsonField[] }
-  return json.fields.map(parseField)
+export type ColumnMapping = 'none' | 'name' | 'id'
+
+/**
+ * The columns, with what data files call them under column mapping. A `void` column is one of text without values.
+ * Throws a plain Error that names the type when it is none that Delta had when this was written.
+ */
+export function parseSchema(text: string, mapping: ColumnMapping = 'none'): Field[] {
+  return parseStruct(text).fields.map((field) => parseField(field, mapping))
 }
 
-function parseField(field: JsonField): Field {
-  return { name: field.name, type: parseType(field.type), nullable: field.nullable }
+/** The schema as its JSON: what changes a table's columns works on it, so that all that other writers put there stays. */
+export function parseStruct(text: string): JsonStruct {
+  const json = JSON.parse(text) as JsonStruct
+  if (json?.type !== 'struct' || !Array.isArray(json.fields)) throw new Error('the schema is no struct')
+  return json
+}
+
+/** Every field with its path, nested ones too; `element`, `key` and `value` stand for what is in arrays and maps. */
+export function* walkSchema(
+  fields: readonly JsonField[],
+  above: readonly string[] = [],
+): Generator<readonly [readonly string[], JsonField]> {
+  for (const field of fields) {
+    yield [[...above, field.name], field]
+    yield* walkType(field.type, [...above, field.name])
+  }
+}
+
+function* walkType(type: JsonType, path: readonly string[]): Generator<readonly [readonly string[], JsonField]> {
+  if (typeof type === 'string') return
+  if (type.type === 'struct') yield* walkSchema(type.fields, path)
+  else if (type.type === 'array') yield* walkType(type.elementType, [...path, 'element'])
+  else {
+    yield* walkType(type.keyType, [...path, 'key'])
+    yield* walkType(type.valueType, [...path, 'value'])
+  }
+}
+
+/** The same schema with each field made anew, from the leaves up. */
+export function mapSchema(
+  fields: readonly JsonField[],
+  change: (field: JsonField, path: readonly string[]) => JsonField | undefined,
+  above: readonly string[] = [],
+): JsonField[] {
+  return fields.flatMap((field) => {
+    const path = [...above, field.name]
+    return change({ ...field, type: mapType(field.type, change, path) }, path) ?? []
+  })
+}
+
+function mapType(
+  type: JsonType,
+  change: (field: JsonField, path: readonly string[]) => JsonField | undefined,
+  path: readonly string[],
+): JsonType {
+  if (typeof type === 'string') return type
+  if (type.type === 'struct') return { ...type, fields: mapSchema(type.fields, change, path) }
+  if (type.type === 'array') return { ...type, elementType: mapType(type.elementType, change, [...path, 'element']) }
+  return {
+    ...type,
+    keyType: mapType(type.keyType, change, [...path, 'key']),
+    valueType: mapType(type.valueType, change, [...path, 'value']),
+  }
+}
+
+function parseField(field: JsonField, mapping: ColumnMapping): Field {
+  const type = parseType(field.type, mapping)
+  const name = field.metadata?.['delta.columnMapping.physicalName']
+  const id = field.metadata?.['delta.columnMapping.id']
+  const stored =
+    mapping === 'none' || typeof name !== 'string'
+      ? undefined
+      : { name, ...(typeof id === 'number' ? { id } : {}), ...(mapping === 'id' ? { byId: true } : {}) }
+  return { name: field.name, type, nullable: field.nullable, ...(stored === undefined ? {} : { stored }) }
 }
 
 const PRIMITIVES = new Set<string>([
@@ -72,20 +142,21 @@ const PRIMITIVES = new Set<string>([
   'binary',
 ])
 
-function parseType(json: JsonType): DataType {
+function parseType(json: JsonType, mapping: ColumnMapping): DataType {
   if (typeof json !== 'string') {
     switch (json.type) {
       case 'struct':
-        return { kind: 'struct', fields: json.fields.map(parseField) }
+        return { kind: 'struct', fields: json.fields.map((field) => parseField(field, mapping)) }
       case 'array':
-        return { kind: 'array', element: parseType(json.elementType) }
+        return { kind: 'array', element: parseType(json.elementType, mapping) }
       case 'map':
-        return { kind: 'map', key: parseType(json.keyType), value: parseType(json.valueType) }
+        return { kind: 'map', key: parseType(json.keyType, mapping), value: parseType(json.valueType, mapping) }
     }
   }
   if (PRIMITIVES.has(json)) return { kind: json as PrimitiveKind }
   const decimal = /^decimal\((\d+),\s*(-?\d+)\)$/.exec(json)
   if (decimal !== null) return { kind: 'decimal', precision: Number(decimal[1]), scale: Number(decimal[2]) }
+  if (json === 'void' || json === 'null') return { kind: 'string' }
   if (json === 'decimal') return { kind: 'decimal', precision: 10, scale: 0 }
   throw new Error(`the column type "${json}" is not known`)
 }

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Field } from '../../schema/index.js'
+import type { Storage } from '../../storage/index.js'
 import type { Change } from '../change.js'
 import type { Metadata } from '../log/actions.js'
-import { formatSchema } from '../log/schema-json.js'
-import { protocolFor, requireColumnNames } from '../protocol.js'
+import { formatSchema, parseStruct } from '../log/schema-json.js'
+import { columnMapping, fieldsIn, protocolFor, requireColumnNames } from '../protocol.js'
 import type { Snapshot } from '../snapshot.js'
+import { withColumnIds } from './columns.js'
 
 export interface TableDefinition {
   readonly fields: readonly Field[]
@@ -16,32 +18,37 @@ export interface TableDefinition {
 }
 
 /** A table's state before its first version. */
-export function emptySnapshot(path: string, definition: TableDefinition): Snapshot {
+export function emptySnapshot(path: string, definition: TableDefinition, storage: Storage): Snapshot {
   const metadata = newMetadata(definition)
   return {
+    storage,
+    outside: false,
+    domains: new Map(),
     path,
     version: -1,
     timestamp: 0,
-    protocol: protocolFor(definition.fields),
+    protocol: protocolFor(definition.fields, metadata.configuration),
     metadata,
-    fields: definition.fields,
+    fields: fieldsIn(metadata),
     partitionColumns: metadata.partitionColumns,
     files: new Map(),
-    tombstones: new Map(),
     transactions: new Map(),
   }
 }
 
 /** Throws TABLE_COLUMN_NAME_INVALID. */
 export function newMetadata(definition: TableDefinition, id: string = randomUUID()): Metadata {
-  requireColumnNames(definition.fields)
+  const properties = definition.properties ?? {}
+  requireColumnNames(definition.fields, columnMapping(properties))
+  const schema = formatSchema(definition.fields, definition.comments)
+  const mapped = columnMapping(properties) === 'none' ? undefined : withColumnIds(parseStruct(schema), properties)
   return {
     id,
     ...(definition.description ? { description: definition.description } : {}),
     format: { provider: 'parquet', options: {} },
-    schemaString: formatSchema(definition.fields, definition.comments),
+    schemaString: mapped === undefined ? schema : JSON.stringify(mapped.schema),
     partitionColumns: definition.partitionColumns ?? [],
-    configuration: definition.properties ?? {},
+    configuration: mapped?.properties ?? properties,
     createdTime: Date.now(),
   }
 }
@@ -54,6 +61,7 @@ export function created(snapshot: Snapshot, change?: Change): Change {
     metrics: change?.metrics ?? {},
     adds: change?.adds ?? [],
     removes: [],
+    changes: change?.changes ?? [],
     metadata: snapshot.metadata,
     protocol: snapshot.protocol,
     blind: false,

@@ -1,9 +1,9 @@
 import { quoteName, type Session } from '../../engine/index.js'
-import { failure, isSluiceError, TABLE_OUTSIDE_PREDICATE } from '../../errors/index.js'
-import type { Change } from '../change.js'
-import { filesWithin, type Snapshot } from '../snapshot.js'
+import { failure, isSluiceError, TABLE_CHANGE_INVALID, TABLE_OUTSIDE_PREDICATE } from '../../errors/index.js'
+import { type Change, scanFiles } from '../change.js'
+import { filesThat, type Snapshot, whereHolds, withinRanges } from '../snapshot.js'
 import type { Range } from '../statistics.js'
-import { findTouched, type Rewritten, rewrite, type Touched } from './rewrite.js'
+import { findTouched, type Rewritten, readsOf, rewrite, type Touched } from './rewrite.js'
 
 /**
  * Deletes the rows whose keys stand in `keys` (nulls equal nulls) and adds the query's rows, in one commit.
@@ -18,10 +18,11 @@ export async function prepareReplaceKeys(
   query: string,
 ): Promise<Change> {
   const condition = `EXISTS (SELECT 1 FROM ${keysRelation} AS k WHERE ${keys.map((key) => `k.${quoteName(key)} IS NOT DISTINCT FROM t.${quoteName(key)}`).join(' AND ')})`
-  const candidates = filesWithin(snapshot, await keyRanges(session, keys, keysRelation))
+  const mayHold = withinRanges(snapshot, await keyRanges(session, keys, keysRelation))
+  const candidates = filesThat(snapshot, mayHold)
   const touched = await findTouched(session, snapshot, { candidates, condition })
-  const rewritten = await rewrite(session, snapshot, touched, condition, query)
-  return change({ mode: 'Overwrite', replaceBy: JSON.stringify(keys) }, touched, rewritten)
+  const rewritten = await rewrite(session, snapshot, touched, condition, { query })
+  return { ...change({ mode: 'Overwrite', replaceBy: JSON.stringify(keys) }, touched, rewritten), reads: readsOf(candidates, mayHold) }
 }
 
 async function keyRanges(session: Session, keys: readonly string[], relation: string): Promise<Record<string, Range>> {
@@ -47,20 +48,17 @@ async function keyRanges(session: Session, keys: readonly string[], relation: st
  * Deletes the rows for which the predicate is true and adds the query's rows, in one commit.
  * Throws TABLE_OUTSIDE_PREDICATE when one of those is outside it; then nothing is written.
  *
- * @param predicate SQL over the table's columns @param ranges what the predicate needs of each column, for file skipping
+ * @param predicate SQL over the table's columns
  */
-export async function prepareReplaceWhere(
-  session: Session,
-  snapshot: Snapshot,
-  predicate: string,
-  query: string,
-  ranges: Readonly<Record<string, Range>> = {},
-): Promise<Change> {
-  const touched = await findTouched(session, snapshot, { candidates: filesWithin(snapshot, ranges), condition: `(${predicate})` })
+export async function prepareReplaceWhere(session: Session, snapshot: Snapshot, predicate: string, query: string): Promise<Change> {
+  const mayHold = whereHolds(snapshot, await session.condition(predicate))
+  const candidates = filesThat(snapshot, mayHold)
+  const touched = await findTouched(session, snapshot, { candidates, condition: `(${predicate})` })
   const guard = 'outside replaceWhere'
   const guarded = `SELECT * FROM (${query}) WHERE CASE WHEN (${predicate}) IS TRUE THEN true ELSE error('${guard}') END`
   try {
-    return change({ mode: 'Overwrite', predicate }, touched, await rewrite(session, snapshot, touched, `(${predicate})`, guarded))
+    const rewritten = await rewrite(session, snapshot, touched, `(${predicate})`, { query: guarded })
+    return { ...change({ mode: 'Overwrite', predicate }, touched, rewritten), reads: readsOf(candidates, mayHold) }
   } catch (thrown) {
     if (isSluiceError(thrown) && thrown.message.includes(guard))
       throw failure(TABLE_OUTSIDE_PREDICATE, { path: snapshot.path, predicate }, { cause: thrown })
@@ -74,22 +72,72 @@ export async function prepareDelete(
   snapshot: Snapshot,
   condition: string,
 ): Promise<Change & { readonly deleted: number }> {
-  const touched = await findTouched(session, snapshot, { candidates: [...snapshot.files], condition })
-  const rewritten = await rewrite(session, snapshot, touched, condition)
+  const mayHold = whereHolds(snapshot, await session.condition(condition))
+  const candidates = filesThat(snapshot, mayHold)
+  const touched = await findTouched(session, snapshot, { candidates, condition: `(${condition})` })
+  const rewritten = await rewrite(session, snapshot, touched, `(${condition})`)
   return {
     operation: 'DELETE',
     parameters: { predicate: JSON.stringify([condition]) },
     metrics: {
-      numRemovedFiles: rewritten.removes.length,
-      numAddedFiles: rewritten.adds.length,
+      numRemovedFiles: rewritten.removes.length - rewritten.marked,
+      numAddedFiles: rewritten.adds.length - rewritten.marked,
       numDeletedRows: touched.rows,
       numCopiedRows: rewritten.copiedRows,
+      numDeletionVectorsAdded: rewritten.marked,
+      numAddedChangeFiles: rewritten.changes.length,
     },
-    adds: rewritten.adds,
-    removes: rewritten.removes,
-    blind: false,
+    ...parts(rewritten),
+    reads: readsOf(candidates, mayHold),
     deleted: touched.rows,
   }
+}
+
+/**
+ * Sets columns of the rows for which the condition is true. `{ fare: 'fare * 2' }`
+ *
+ * @param set SQL by column name, over the relation `t` @param condition SQL over `t`; all rows without it
+ */
+export async function prepareUpdate(
+  session: Session,
+  snapshot: Snapshot,
+  set: Readonly<Record<string, string>>,
+  condition = 'true',
+): Promise<Change & { readonly updated: number }> {
+  const unknown = Object.keys(set).find((name) => !snapshot.fields.some((field) => field.name === name))
+  if (unknown !== undefined) throw failure(TABLE_CHANGE_INVALID, { path: snapshot.path, problem: `there is no column "${unknown}"` })
+  const mayHold = whereHolds(snapshot, await session.condition(condition))
+  const candidates = filesThat(snapshot, mayHold)
+  const touched = await findTouched(session, snapshot, { candidates, condition: `(${condition})` })
+  const columns = snapshot.fields.map(({ name }) => `${set[name] ?? `t.${quoteName(name)}`} AS ${quoteName(name)}`)
+  const rows = `(${await scanFiles(session, snapshot, touched.files)}) AS t WHERE (${condition})`
+  const query = `SELECT ${columns.join(', ')} FROM ${rows}`
+  const rewritten = await rewrite(session, snapshot, touched, `(${condition})`, {
+    query: touched.rows === 0 ? undefined : query,
+    changes:
+      touched.rows === 0
+        ? []
+        : [`SELECT t.*, 'update_preimage' AS _change_type FROM ${rows}`, `SELECT *, 'update_postimage' AS _change_type FROM (${query})`],
+  })
+  return {
+    operation: 'UPDATE',
+    parameters: { predicate: JSON.stringify([condition]) },
+    metrics: {
+      numRemovedFiles: rewritten.removes.length - rewritten.marked,
+      numAddedFiles: rewritten.adds.length - rewritten.marked,
+      numUpdatedRows: touched.rows,
+      numCopiedRows: rewritten.copiedRows,
+      numDeletionVectorsAdded: rewritten.marked,
+      numAddedChangeFiles: rewritten.changes.length,
+    },
+    ...parts(rewritten),
+    reads: readsOf(candidates, mayHold),
+    updated: touched.rows,
+  }
+}
+
+function parts({ adds, removes, changes }: Rewritten): Pick<Change, 'adds' | 'removes' | 'changes' | 'blind'> {
+  return { adds, removes, changes, blind: false }
 }
 
 function change(parameters: Readonly<Record<string, string>>, touched: Touched, rewritten: Rewritten): Change {
@@ -105,8 +153,6 @@ function change(parameters: Readonly<Record<string, string>>, touched: Touched, 
       numDeletedRows: touched.rows,
       numCopiedRows: rewritten.copiedRows,
     },
-    adds: rewritten.adds,
-    removes: rewritten.removes,
-    blind: false,
+    ...parts(rewritten),
   }
 }

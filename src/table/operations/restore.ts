@@ -1,22 +1,23 @@
-import { failure, TABLE_LOG_CORRUPT } from '../../errors/index.js'
+import { failure, TABLE_FILE_MISSING } from '../../errors/index.js'
 import type { Storage } from '../../storage/index.js'
 import { bytesOf, type Change, removeFile } from '../change.js'
+import { decodePath, encodePath } from '../log/actions.js'
+import { vectorPath } from '../log/deletion-vector.js'
 import { upgraded } from '../protocol.js'
-import type { Snapshot } from '../snapshot.js'
+import { filePath, type Snapshot } from '../snapshot.js'
 
-/** Makes the table what it was at an earlier version. Its files must still be there: throws TABLE_LOG_CORRUPT when one was vacuumed. */
+/** Makes the table what it was at an earlier version. Its files must still be there: throws TABLE_FILE_MISSING when one was vacuumed. */
 export async function prepareRestore(storage: Storage, current: Snapshot, earlier: Snapshot): Promise<Change> {
   const back = [...earlier.files].filter(([path]) => !current.files.has(path))
   const out = [...current.files].filter(([path]) => !earlier.files.has(path))
-  for (const [path] of back) {
-    if ((await storage.stat(path.startsWith('/') ? path : `${current.path}/${path}`)) === undefined) {
-      throw failure(TABLE_LOG_CORRUPT, {
-        path: current.path,
-        problem: `version ${earlier.version} needs ${path}, which is no longer there`,
-      })
+  for (const [, add] of back) {
+    const vector = add.deletionVector === undefined ? undefined : vectorPath(add.deletionVector, current.path)
+    for (const file of [filePath(earlier, add), ...(vector === undefined ? [] : [filePath(earlier, { path: encodePath(vector) })])]) {
+      if ((await storage.stat(file)) === undefined)
+        throw failure(TABLE_FILE_MISSING, { path: current.path, file: decodePath(add.path), version: earlier.version })
     }
   }
-  const protocol = upgraded(current.protocol, earlier.fields)
+  const protocol = upgraded(current.protocol, earlier.fields, earlier.metadata.configuration)
   return {
     operation: 'RESTORE',
     parameters: { version: String(earlier.version), timestamp: 'null' },
@@ -30,7 +31,7 @@ export async function prepareRestore(storage: Storage, current: Snapshot, earlie
     },
     adds: back.map(([, add]) => ({ ...add, dataChange: true })),
     removes: out.map(([, add]) => removeFile(add)),
-    ...(earlier.metadata.schemaString === current.metadata.schemaString ? {} : { metadata: earlier.metadata }),
+    ...(JSON.stringify(earlier.metadata) === JSON.stringify(current.metadata) ? {} : { metadata: earlier.metadata }),
     ...(protocol === current.protocol ? {} : { protocol }),
     blind: false,
   }

@@ -1,0 +1,193 @@
+// `npm run services -- up|status|down [NAME...]`: the servers that test/servers wants, on this machine's loopback, from the registries alone.
+// What they are built of stays in .services/bin. `.services/env` says where they are, `NAME=value` a line:
+// `set -a; . .services/env; set +a; npm test -- --project servers`.
+import { spawn, spawnSync } from 'node:child_process'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const home = fileURLToPath(new URL('../.services', import.meta.url))
+const bin = join(home, 'bin')
+const envFile = join(home, 'env')
+
+/**
+ * One entry a server. `install` makes what is started and does nothing when it is there; `start` names the program, its arguments and its
+ * environment, given a free port and an empty folder of its own; `ready` answers whether the address serves; `environment` is for the tests.
+ */
+const services = [
+  {
+    name: 's3',
+    about: 'Versity S3 gateway 1.8.0 over a folder',
+    seconds: 30,
+    install: () => goInstall('versitygw', 'github.com/versity/versitygw/cmd/versitygw@v1.8.0'),
+    start: ({ port, folder }) => ({
+      command: join(bin, 'versitygw'),
+      args: ['--port', `127.0.0.1:${port}`, '--health', '/health', '--quiet', 'posix', folder],
+      env: { ROOT_ACCESS_KEY: 'sluice-test', ROOT_SECRET_KEY: 'not-a-secret-but-a-test' },
+    }),
+    ready: async (port) => (await fetch(`http://127.0.0.1:${port}/health`)).ok,
+    environment: (port) => ({
+      S3_URL: `http://127.0.0.1:${port}`,
+      AWS_ACCESS_KEY_ID: 'sluice-test',
+      AWS_SECRET_ACCESS_KEY: 'not-a-secret-but-a-test',
+      AWS_REGION: 'us-east-1',
+    }),
+  },
+]
+
+const [verb, ...names] = process.argv.slice(2)
+const verbs = { up, status, down }
+const unknown = names.filter((name) => !services.some((service) => service.name === name))
+if (!Object.hasOwn(verbs, verb ?? '') || unknown.length > 0) {
+  if (unknown.length > 0) process.stderr.write(`There is no server ${unknown.join(', ')}.\n`)
+  process.stderr.write(`Usage: npm run services -- up|status|down [NAME...]. Servers: ${services.map(({ name }) => name).join(', ')}.\n`)
+  process.exit(2)
+}
+const chosen = services.filter(({ name }) => names.length === 0 || names.includes(name))
+try {
+  await verbs[verb](chosen)
+} catch (error) {
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = 1
+}
+
+async function up(wanted) {
+  try {
+    for (const service of wanted) {
+      const already = running(service)
+      if (already === undefined) await launch(service)
+      else say(service, `already up, ${addressOf(already)}`)
+    }
+  } finally {
+    writeEnvironment()
+  }
+  process.stdout.write('For the tests: `set -a; . .services/env; set +a`\n')
+}
+
+function status(wanted) {
+  for (const service of wanted) {
+    const found = running(service)
+    say(service, found === undefined ? 'down' : `up, ${addressOf(found)}, process ${found.pid}`)
+  }
+}
+
+async function down(wanted) {
+  for (const service of wanted) {
+    const found = running(service)
+    if (found !== undefined) await stop(found)
+    rmSync(folderOf(service), { recursive: true, force: true })
+    say(service, found === undefined ? 'was not up' : 'stopped')
+  }
+  writeEnvironment()
+}
+
+async function launch(service) {
+  service.install()
+  const folder = folderOf(service)
+  // What a server left behind that died is not the empty one that tests begin with.
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(join(folder, 'data'), { recursive: true })
+  const port = await freePort()
+  const { command, args, env } = service.start({ port, folder: join(folder, 'data') })
+  const log = join(folder, 'log')
+  const output = openSync(log, 'a')
+  const child = spawn(command, args, { cwd: folder, env: { ...process.env, ...env }, detached: true, stdio: ['ignore', output, output] })
+  closeSync(output)
+  let failed
+  child.on('error', (error) => {
+    failed = error
+  })
+  child.unref()
+  const record = { pid: child.pid, started: startOf(child.pid), port }
+  writeFileSync(join(folder, 'running.json'), JSON.stringify(record))
+  for (const end = Date.now() + service.seconds * 1000; ; await sleep(100)) {
+    if (failed !== undefined || running(service) === undefined) {
+      throw new Error(`${service.name} ended at once: ${failed?.message ?? readFileSync(log, 'utf8').slice(-2000)}`)
+    }
+    if (await service.ready(port).catch(() => false)) break
+    if (Date.now() > end) {
+      await stop(record)
+      throw new Error(`${service.name} did not answer within ${service.seconds} s: ${readFileSync(log, 'utf8').slice(-2000)}`)
+    }
+  }
+  say(service, `up, ${addressOf(record)}: ${service.about}`)
+}
+
+async function stop(record) {
+  for (const signal of ['SIGTERM', 'SIGKILL']) {
+    if (!isAlive(record)) return
+    process.kill(record.pid, signal)
+    for (const end = Date.now() + 10_000; isAlive(record) && Date.now() < end; ) await sleep(50)
+  }
+}
+
+/** The process recorded, if it is still that one. */
+function running(service) {
+  const file = join(folderOf(service), 'running.json')
+  if (!existsSync(file)) return undefined
+  const record = JSON.parse(readFileSync(file, 'utf8'))
+  return isAlive(record) ? record : undefined
+}
+
+/** Numbers of processes are used again, so one is told by when it started as well. */
+function isAlive({ pid, started }) {
+  const now = pid === undefined ? undefined : startOf(pid)
+  return now !== undefined && now === started
+}
+
+function startOf(pid) {
+  // Small images of Linux have no `ps`. Behind the name, which may hold anything: the state first, the start twentieth.
+  if (existsSync('/proc/self/stat')) {
+    const file = `/proc/${pid}/stat`
+    const fields = existsSync(file) ? readFileSync(file, 'utf8').split(') ').at(-1).split(' ') : ['Z']
+    return fields[0] === 'Z' ? undefined : fields[19]
+  }
+  const asked = spawnSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } })
+  const [state = '', ...started] = (asked.stdout ?? '').trim().split(/\s+/)
+  return state === '' || state.startsWith('Z') ? undefined : started.join(' ')
+}
+
+function goInstall(name, source) {
+  if (existsSync(join(bin, name))) return
+  process.stdout.write(`${name}: building, which takes minutes\n`)
+  mkdirSync(bin, { recursive: true })
+  const env = { ...process.env, GOBIN: bin, GOFLAGS: process.env.GOFLAGS ?? '-buildvcs=false' }
+  const done = spawnSync('go', ['install', source], { env, stdio: ['ignore', 'inherit', 'inherit'] })
+  if (done.error?.code === 'ENOENT') throw new Error(`${name} is built by Go, which is not installed: https://go.dev/dl`)
+  if (done.status !== 0) throw new Error(`${name}: \`go install ${source}\` failed.`)
+}
+
+/** Free now: whoever asks the system for one again is given another, for a while. */
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address()
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+function writeEnvironment() {
+  const lines = services.flatMap((service) => {
+    const found = running(service)
+    return found === undefined ? [] : Object.entries(service.environment(found.port)).map(([name, value]) => `${name}=${value}\n`)
+  })
+  if (lines.length > 0) writeFileSync(envFile, lines.join(''))
+  else rmSync(envFile, { force: true })
+}
+
+function folderOf({ name }) {
+  return join(home, 'run', name)
+}
+
+function addressOf({ port }) {
+  return `127.0.0.1:${port}`
+}
+
+function say({ name }, text) {
+  process.stdout.write(`${name}: ${text}\n`)
+}
