@@ -2,7 +2,6 @@ import { isSql, type Session } from '../engine/index.js'
 import type { DeltaTable, Snapshot, TableDiff } from '../table/index.js'
 import type { Dataset } from './dataset.js'
 import { type Consumed, type DatasetState, definitionFingerprint, expectationsFingerprint, inputsOf, readState } from './note.js'
-import { rowsOf } from './publish.js'
 import type { Workspace } from './workspace.js'
 
 /** What a step reads of one dataset. */
@@ -55,7 +54,7 @@ export async function decide(workspace: Workspace, session: Session, dataset: Da
     if (!one.diff.adds && !one.diff.removes) continue
     reasons.push(`upstream-changed: ${one.name} went from version ${consumed.version} to ${one.snapshot.version}`)
     if (one.name !== inputs.changed || inputs.whole.includes(one.name)) full = true
-    else if (one.diff.removes && (dataset.write.kind !== 'replaceBy' || mostlyMoved(one.diff, one.snapshot))) full = true
+    else if (one.diff.removes && (dataset.write.kind !== 'replaceBy' || mostlyMoved(one.diff))) full = true
   }
   if (reasons.length > 0) return decided('run', full ? 'full' : 'incremental', reasons)
   const judgedOtherwise = state.note.expectations !== expectationsFingerprint(dataset, workspace.values)
@@ -63,8 +62,8 @@ export async function decide(workspace: Workspace, session: Session, dataset: Da
 }
 
 /** Rows that a rewrite moved must be told from those it changed; past half of the table, filling everything anew is the quicker way. */
-function mostlyMoved(diff: TableDiff, snapshot: Snapshot): boolean {
-  return diff.anew || diff.removedRows * 2 > rowsOf([...snapshot.files.values()])
+function mostlyMoved(diff: TableDiff): boolean {
+  return diff.anew || diff.removedRows * 2 > diff.rows
 }
 
 async function openUpstream(workspace: Workspace, session: Session, name: string, consumed: Consumed | undefined): Promise<Upstream> {

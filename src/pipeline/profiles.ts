@@ -2,9 +2,8 @@ import { quoteNames, quoteText, type Session } from '../engine/index.js'
 import type { Journal } from '../journal/index.js'
 import { type ColumnProfile, profile } from '../quality/index.js'
 import { type Field, Timestamp } from '../schema/index.js'
-import { type DeltaTable, parseStatistics, type Snapshot } from '../table/index.js'
+import { type DeltaTable, parseStatistics, rowCount, type Snapshot } from '../table/index.js'
 import { type Dataset, tableFields } from './dataset.js'
-import { rowsOf } from './publish.js'
 
 /** Enough rows for the shape of a column, few enough that a run does not wait for it. */
 const SAMPLE_ROWS = 50_000
@@ -12,7 +11,7 @@ const SAMPLE_ROWS = 50_000
 /** Keeps what a dataset's columns look like. Large tables are looked at through a sample, and say so; bounds and nulls come from the table's own statistics. */
 export async function recordProfile(journal: Journal, session: Session, table: DeltaTable, dataset: Dataset, runId: string): Promise<void> {
   const snapshot = await table.snapshot()
-  const rows = rowsOf([...snapshot.files.values()])
+  const rows = await rowCount(snapshot)
   const share = rows <= SAMPLE_ROWS ? 100 : Math.max(0.001, (100 * SAMPLE_ROWS) / rows)
   const select = await table.select(snapshot)
   const fields = tableFields(dataset).filter((field) => !field.name.startsWith('_'))

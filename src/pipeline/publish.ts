@@ -8,7 +8,6 @@ import { type Expectation, heldRows, judge, quarantineDefinition, quarantinePath
 import type { Field } from '../schema/index.js'
 import { SOURCE_FILE } from '../sources/index.js'
 import {
-  type AddFile,
   addFiles,
   appendWritten,
   type Change,
@@ -17,7 +16,6 @@ import {
   findTouched,
   hasChecks,
   isNested,
-  liveRows,
   overwriteTarget,
   overwriteWritten,
   prepareAppend,
@@ -27,6 +25,7 @@ import {
   prepareReplaceWhere,
   requireUniqueKeys,
   rewrite,
+  rowCount,
   type Snapshot,
   scanFiles,
   type TableDefinition,
@@ -127,7 +126,7 @@ export async function publish(step: StepContext, state: DatasetState, batch: Bat
       fields: batch.fields,
       expectations: batch.judgeRowsOnly === true ? rowByRow(dataset.expect) : dataset.expect,
       context: sqlContext(workspace.values),
-      facts: { keptRows: keptRows(batch, snapshot), previousRows: step.previousRows, now: new Date() },
+      facts: { keptRows: await keptRows(batch, snapshot), previousRows: step.previousRows, now: new Date() },
       ...(batch.placement.how === 'append' && snapshot.files.size > 0
         ? { beside: await scanFiles(session, snapshot, [...snapshot.files]) }
         : {}),
@@ -289,12 +288,8 @@ function withEvolution(change: Change, evolution: Partial<Pick<Change, 'metadata
   return evolution?.metadata === undefined ? change : { ...change, ...evolution, blind: false }
 }
 
-function keptRows(batch: Batch, snapshot: Snapshot): number {
-  return batch.placement.how === 'replace-all' ? 0 : rowsOf([...snapshot.files.values()])
-}
-
-export function rowsOf(files: readonly Pick<AddFile, 'stats' | 'deletionVector'>[]): number {
-  return files.reduce((sum, file) => sum + (liveRows(file) ?? 0), 0)
+async function keptRows(batch: Batch, snapshot: Snapshot): Promise<number> {
+  return batch.placement.how === 'replace-all' ? 0 : await rowCount(snapshot)
 }
 
 async function rowsByFile(session: Session, relation: string, fields: readonly Field[]): Promise<Map<string, number>> {

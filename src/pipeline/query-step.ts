@@ -2,12 +2,12 @@ import { isSql, quoteName, renderSql, type Session, sqlInputs, sqlType } from '.
 import { DATASET_OUTPUT_MISMATCH, failure, INTERVAL_INVALID } from '../errors/index.js'
 import type { Field, Relation } from '../schema/index.js'
 import { PROVENANCE_FIELDS } from '../sources/index.js'
-import type { Snapshot, TableDiff } from '../table/index.js'
+import { rowCount, type Snapshot, type TableDiff } from '../table/index.js'
 import { placeSqlError } from './check-sql.js'
 import { type Dataset, declaredFields } from './dataset.js'
 import type { Decision, Upstream } from './decide.js'
 import { type Consumed, inputsOf } from './note.js'
-import { type Batch, type Placement, type Published, publish, rowsOf, type StepContext } from './publish.js'
+import { type Batch, type Placement, type Published, publish, type StepContext } from './publish.js'
 import { changedName, sqlContext } from './workspace.js'
 
 /** A half-open range of days: from is in it, to is not. Dates as YYYY-MM-DD. */
@@ -86,14 +86,14 @@ async function defineUpstream(session: Session, dataset: Dataset, upstream: read
       one.snapshot === undefined ? nothingLike(declared) : withDeclared(await one.table.select(one.snapshot), one.snapshot, declared)
     if (inputs.whole.includes(one.name)) {
       await session.define(one.name, await whole())
-      rows += one.snapshot === undefined ? 0 : rowsOf([...one.snapshot.files.values()])
+      rows += one.snapshot === undefined ? 0 : await rowCount(one.snapshot)
     }
     if (inputs.changed !== one.name) continue
     const added = incremental ? one.diff : undefined
     const rowsAdded =
       added === undefined || one.snapshot === undefined ? undefined : withDeclared(changedRows(added), one.snapshot, declared)
     await session.define(`${one.name} (changed)`, rowsAdded ?? (await whole()))
-    const total = one.snapshot === undefined ? 0 : rowsOf([...one.snapshot.files.values()])
+    const total = one.snapshot === undefined ? 0 : await rowCount(one.snapshot)
     rows += added === undefined ? total : await countRows(session, changedName(one))
   }
   return rows
@@ -140,7 +140,7 @@ async function findTouchedKeys({ session, dataset }: StepContext, upstream: read
   if (changed?.snapshot === undefined) return 0
   const all = withDeclared(await changed.table.select(changed.snapshot), changed.snapshot, relationOf(dataset, changed.name))
   await session.define(`${changed.name} (changed)`, all)
-  return rowsOf([...changed.snapshot.files.values()])
+  return await rowCount(changed.snapshot)
 }
 
 function touchedOnly(sql: string, keys: readonly string[]): string {

@@ -3,11 +3,10 @@ import type { ErrorDocument } from '../errors/index.js'
 import { openJournal } from '../journal/index.js'
 import { type ColumnProfile, quarantinePath } from '../quality/index.js'
 import { Timestamp } from '../schema/index.js'
-import { DeltaTable } from '../table/index.js'
+import { DeltaTable, rowCount } from '../table/index.js'
 import { type Dataset, readsOf } from './dataset.js'
 import { readState } from './note.js'
 import { keptProfile } from './profiles.js'
-import { rowsOf } from './publish.js'
 import type { HeldExample } from './replay.js'
 import type { FileResult, StepResult } from './result.js'
 import { sourceOf } from './source-step.js'
@@ -140,7 +139,7 @@ async function describeDataset(workspace: Workspace, session: Session, dataset: 
   if ([...state.ledger.values()].some((file) => file.kind === 'synthetic') || reads.some((read) => synthetic.has(read)))
     synthetic.add(dataset.name)
   const held = DeltaTable.at(quarantinePath(workspace.lake, dataset.name), { storage: workspace.storage, session })
-  const heldRows = (await held.exists()) ? rowsOf([...(await held.snapshot()).files.values()]) : 0
+  const heldRows = (await held.exists()) ? await rowCount(await held.snapshot()) : 0
   const profile = await keptProfile(await openJournal(workspace.lake, workspace.storage, session), dataset.name)
   const source = sourceOf(dataset)
   return {
@@ -150,7 +149,7 @@ async function describeDataset(workspace: Workspace, session: Session, dataset: 
     reads,
     ...(source === undefined ? {} : { source: source.describe(workspace.values) }),
     synthetic: synthetic.has(dataset.name),
-    rows: rowsOf(files),
+    rows: state.snapshot === undefined ? 0 : await rowCount(state.snapshot),
     bytes: files.reduce((sum, file) => sum + file.size, 0),
     files: files.length,
     version: state.snapshot?.version ?? -1,

@@ -6,6 +6,7 @@ import { failure, isSluiceError, TABLE_CONSTRAINT_BROKEN, TABLE_FILE_MISSING, TA
 import { type Field, storedField, typeText } from '../schema/index.js'
 import type { Storage } from '../storage/index.js'
 import { type Check, checksOf } from './constraints.js'
+import type { FileTest } from './files.js'
 import {
   type AddFile,
   type ChangeFile,
@@ -16,7 +17,7 @@ import {
   type RemoveFile,
 } from './log/actions.js'
 import { decodeVector, vectorPath } from './log/deletion-vector.js'
-import { type FileTest, filePath, type Snapshot, storedNames } from './snapshot.js'
+import { filePath, type Snapshot, storedNames } from './snapshot.js'
 import { formatStatistics, parseStatistics } from './statistics.js'
 
 /**
@@ -34,6 +35,8 @@ export interface Change {
   readonly metadata?: Metadata
   readonly protocol?: Protocol
   readonly domains?: readonly DomainMetadata[]
+  /** Its files were there before it: should it not be committed, they stay. */
+  readonly borrows?: boolean
   /** True when it adds rows without having read any: such a change never conflicts with other rows. */
   readonly blind: boolean
   /** What was read of the table, for telling whether another writer's commit got in between. Absent and not blind: all of it. */
@@ -255,6 +258,13 @@ export function removeFile(add: AddFile, dataChange = true): RemoveFile {
 export function liveRows(add: Pick<AddFile, 'stats' | 'deletionVector'>): number | undefined {
   const { rows } = parseStatistics(add.stats)
   return rows === undefined ? undefined : rows - (add.deletionVector?.cardinality ?? 0)
+}
+
+/** Rows of the table, as far as statistics tell: a file of another writer may come without. */
+export async function rowCount(snapshot: Snapshot): Promise<number> {
+  let rows = 0
+  for await (const add of snapshot.files.whole()) rows += liveRows(add) ?? 0
+  return rows
 }
 
 export interface ScanOptions {

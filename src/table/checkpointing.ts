@@ -21,16 +21,16 @@ export async function writeLogCheckpoint(
   return { version: snapshot.version, actions }
 }
 
-function* checkpointActions(
+async function* checkpointActions(
   snapshot: Snapshot,
   v2: boolean,
-): Generator<Action | { readonly checkpointMetadata: { readonly version: number } }> {
+): AsyncIterable<Action | { readonly checkpointMetadata: { readonly version: number } }> {
   if (v2) yield { checkpointMetadata: { version: snapshot.version } }
   yield { protocol: snapshot.protocol }
   yield { metaData: snapshot.metadata }
   for (const txn of snapshot.transactions.values()) yield { txn }
   for (const domainMetadata of snapshot.domains.values()) yield { domainMetadata }
-  for (const add of snapshot.files.values()) yield { add: { ...add, dataChange: false } }
+  for await (const add of snapshot.files.whole()) yield { add: { ...add, dataChange: false } }
   const forgotten =
     Date.now() - (milliseconds(snapshot.metadata.configuration['delta.deletedFileRetentionDuration']) ?? DELETED_FILE_RETENTION)
   for (const remove of snapshot.tombstones?.values() ?? []) {

@@ -14,9 +14,13 @@ export interface Current {
   readonly txn?: { readonly appId: string }
 }
 
-/** A change of no rows (OPTIMIZE, or properties alone) is not held against rows that others add. Source: Delta, `getIsolationLevelToUse`. */
-export function levelOf(change: Current['change'], table: IsolationLevel): IsolationLevel {
-  return [...change.adds, ...change.removes].some((file) => file.dataChange) ? table : 'SnapshotIsolation'
+/**
+ * A change that only moves rows (OPTIMIZE) is not held against rows that others add. A new property is: a constraint was checked against the
+ * rows there were. Source: Delta, `canDowngradeToSnapshotIsolation`.
+ */
+export function levelOf({ adds, removes, metadata, protocol }: Current['change'], table: IsolationLevel): IsolationLevel {
+  const onlyMoves = metadata === undefined && protocol === undefined && ![...adds, ...removes].some((file) => file.dataChange)
+  return onlyMoves ? 'SnapshotIsolation' : table
 }
 
 /**

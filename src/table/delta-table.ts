@@ -15,11 +15,12 @@ import {
 } from '../errors/index.js'
 import type { DataType, Field } from '../schema/index.js'
 import { localStorage, type Storage, s3Storage } from '../storage/index.js'
-import { type Change, liveRows, scanFiles, sum } from './change.js'
+import { type Change, scanFiles } from './change.js'
 import { type ChangesOptions, changesSql } from './changes.js'
 import { cleanLog, writeLogCheckpoint } from './checkpointing.js'
 import { type CommitOptions, type Committed, commitChange } from './commit.js'
 import { checksOf } from './constraints.js'
+import { diffSnapshots, type TableDiff } from './diff.js'
 import { type Action, type CommitInfo, decodePath } from './log/actions.js'
 import { vectorPath } from './log/deletion-vector.js'
 import { type Commit, deltaLog } from './log/log.js'
@@ -37,6 +38,7 @@ import { type OptimizeOptions, prepareOptimize } from './operations/optimize.js'
 import { prepareOverwrite, prepareOverwritePartitions } from './operations/overwrite.js'
 import { prepareDelete, prepareReplaceKeys, prepareReplaceWhere, prepareUpdate } from './operations/replace.js'
 import { prepareRestore } from './operations/restore.js'
+import { prepareScd2, type Scd2Options } from './operations/scd2.js'
 import { planVacuum, type Vacuumed, type VacuumOptions } from './operations/vacuum.js'
 import { requireWritable } from './protocol.js'
 import { filesThat, readSnapshot, type Snapshot, whereHolds, withinRanges } from './snapshot.js'
@@ -79,22 +81,6 @@ export interface OverwriteOptions extends CommitOptions {
   readonly partitions?: 'dynamic'
 }
 
-/** How one version of a table follows another: the rows added and removed in between, as SELECTs. Rows that a rewrite only moved are in both. */
-export interface TableDiff {
-  readonly from: number
-  readonly to: number
-  readonly added: string
-  readonly removed: string
-  /** False when no row was removed or moved. */
-  readonly removes: boolean
-  /** False when no row was added or moved. */
-  readonly adds: boolean
-  /** True when no file stands in both versions: all that was there has been replaced. */
-  readonly anew: boolean
-  /** Rows of the removed files. */
-  readonly removedRows: number
-}
-
 const CHECKPOINT_INTERVAL = 10
 const RETRIES = 20
 const LONGEST_WAIT_MS = 2000
@@ -115,6 +101,7 @@ export class DeltaTable {
   readonly #storage: Storage
   readonly #given: Session | undefined
   readonly #options: DeltaTableOptions
+  #latest: Snapshot | undefined
   #own: { session: Session; close: () => Promise<void> } | undefined
 
   private constructor(path: string, options: DeltaTableOptions) {
@@ -155,12 +142,15 @@ export class DeltaTable {
   }
 
   /** Throws TABLE_NOT_FOUND, TABLE_VERSION_NOT_FOUND, TABLE_LOG_CORRUPT, TABLE_FEATURE_UNSUPPORTED. */
-  snapshot(version?: number, wanted: { readonly tombstones?: boolean } = {}): Promise<Snapshot> {
-    return readSnapshot(this.path, this.#log(), this.#storage, () => this.session(), {
+  async snapshot(version?: number, wanted: { readonly tombstones?: boolean } = {}): Promise<Snapshot> {
+    const snapshot = await readSnapshot(this.path, this.#log(), this.#storage, () => this.session(), {
       ...wanted,
+      since: this.#latest,
       ...(version === undefined ? {} : { version }),
       ...(this.#options.outside === undefined ? {} : { outside: this.#options.outside }),
     })
+    if (version === undefined && wanted.tombstones !== true) this.#latest = snapshot
+    return snapshot
   }
 
   /** The table's state, or what it will be before its first commit. */
@@ -227,7 +217,7 @@ export class DeltaTable {
     const files =
       holds === undefined && within === undefined
         ? [...snapshot.files]
-        : filesThat(snapshot, (add) => holds?.(add) !== false && within?.(add) !== false)
+        : await filesThat(snapshot, (add) => holds?.(add) !== false && within?.(add) !== false)
     if (where === undefined) return scanFiles(session, snapshot, files, columns === undefined ? {} : { columns })
     const wanted = columns === undefined ? 't.*' : quoteNames(columns, 't.')
     return `SELECT ${wanted} FROM (${await scanFiles(session, snapshot, files)}) AS t WHERE (${where}\n)`
@@ -249,19 +239,7 @@ export class DeltaTable {
 
   /** What lies between two snapshots, without opening a file. */
   async diff(from: Snapshot, to: Snapshot): Promise<TableDiff> {
-    const session = await this.session()
-    const added = [...to.files].filter(([path]) => !from.files.has(path))
-    const removed = [...from.files].filter(([path]) => !to.files.has(path))
-    return {
-      from: from.version,
-      to: to.version,
-      added: await scanFiles(session, to, added),
-      removed: await scanFiles(session, { ...from, fields: to.fields }, removed),
-      adds: added.length > 0,
-      removedRows: sum(removed.map(([, add]) => liveRows(add) ?? 0)),
-      anew: from.files.size > 0 && removed.length === from.files.size,
-      removes: removed.length > 0,
-    }
+    return diffSnapshots(await this.session(), this.#log(), from, to)
   }
 
   append(query: string, options: CommitOptions = {}): Promise<Committed> {
@@ -293,6 +271,14 @@ export class DeltaTable {
    */
   merge(source: string, keys: readonly string[], options: CommitOptions & { readonly clauses?: MergeClauses } = {}): Promise<Committed> {
     return this.#change(options, (session, snapshot) => prepareMerge(session, snapshot, { relation: source, keys }, options.clauses))
+  }
+
+  /**
+   * Keeps every version of a key, each with when it held: `scd2('(SELECT …)', { keys: ['id'], sequence: 'changed' })`. See `Scd2Options`.
+   * Throws TABLE_CHANGE_INVALID for late rows, null keys or sequences, and rows that differ under one key and sequence.
+   */
+  scd2(source: string, options: Scd2Options & CommitOptions): Promise<Committed> {
+    return this.#change(options, (session, snapshot) => prepareScd2(session, snapshot, source, options))
   }
 
   /** Deletes the rows for which SQL over `t` is true. */
@@ -423,7 +409,8 @@ export class DeltaTable {
   }
 
   /** Takes away the data files of a change that will not be committed. */
-  async discard(change: Pick<Change, 'adds' | 'changes'> & { readonly removes?: Change['removes'] }): Promise<void> {
+  async discard(change: Pick<Change, 'adds' | 'changes' | 'borrows'> & { readonly removes?: Change['removes'] }): Promise<void> {
+    if (change.borrows === true) return
     // A file that is both removed and added has only had its deletion vector changed: it is the table's.
     const kept = new Set((change.removes ?? []).map((remove) => decodePath(remove.path)))
     const files = [...change.adds, ...(change.changes ?? [])].map((file) => decodePath(file.path)).filter((path) => !kept.has(path))
@@ -471,6 +458,7 @@ export class DeltaTable {
   async close(): Promise<void> {
     const own = this.#own
     this.#own = undefined
+    this.#latest = undefined
     await own?.session.close()
     await own?.close()
   }

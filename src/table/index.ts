@@ -4,6 +4,7 @@ export {
   isNested,
   liveRows,
   removeFile,
+  rowCount,
   scanFiles,
   type WriteTarget,
   type WrittenRows,
@@ -18,8 +19,8 @@ export {
   type HistoryEntry,
   type OverwriteOptions,
   type ReadOptions,
-  type TableDiff,
 } from './delta-table.js'
+export type { TableDiff } from './diff.js'
 export type { Action, AddFile, CommitInfo, RemoveFile } from './log/actions.js'
 export { appendWritten, prepareAppend } from './operations/append.js'
 export { type Evolved, evolve } from './operations/columns.js'
@@ -37,6 +38,7 @@ export { overwriteTarget, overwriteWritten, prepareOverwrite } from './operation
 export { prepareDelete, prepareReplaceKeys, prepareReplaceWhere } from './operations/replace.js'
 export { prepareRestore } from './operations/restore.js'
 export { findTouched, rewrite } from './operations/rewrite.js'
+export { prepareScd2, type Scd2Change, type Scd2Options } from './operations/scd2.js'
 export type { Vacuumed, VacuumOptions } from './operations/vacuum.js'
 export type { Snapshot } from './snapshot.js'
 export { type FileStatistics, parseStatistics, type Range } from './statistics.js'

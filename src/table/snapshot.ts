@@ -1,8 +1,8 @@
 import type { Condition, Session } from '../engine/index.js'
 import { failure, messageOf, TABLE_FEATURE_UNSUPPORTED, TABLE_FILE_OUTSIDE, TABLE_LOG_CORRUPT } from '../errors/index.js'
 import type { Field } from '../schema/index.js'
-import type { Storage } from '../storage/index.js'
-import { FileSet } from './files.js'
+import type { Storage, StoredFile } from '../storage/index.js'
+import { FileSet, type FileTest, type LaterAdd } from './files.js'
 import {
   type Action,
   type AddFile,
@@ -34,7 +34,7 @@ export interface Snapshot {
   readonly fields: readonly Field[]
   readonly partitionColumns: readonly string[]
   /** Live files by key: the decoded path and, where rows of it are deleted, which. */
-  readonly files: ReadonlyMap<string, AddFile>
+  readonly files: FileSet
   /** Files removed and not yet forgotten, by key; only where they were asked for. */
   readonly tombstones?: ReadonlyMap<string, RemoveFile>
   readonly transactions: ReadonlyMap<string, Transaction>
@@ -45,16 +45,26 @@ export interface Snapshot {
 }
 
 export interface SnapshotOptions {
+  /** An earlier state of the same table, to go on from. */
+  readonly since?: Snapshot | undefined
   readonly outside?: boolean
   readonly version?: number
   readonly tombstones?: boolean
 }
 
+/** What a snapshot was put together from, so that a later one need only add the commits since. */
+interface Origin {
+  readonly state: State
+  readonly adds: CheckpointState['adds']
+  readonly newest: StoredFile | undefined
+}
+const origins = new WeakMap<Snapshot, Origin>()
+
 interface State {
   protocol: Protocol | undefined
   metadata: Metadata | undefined
   /** Of the commits after the checkpoint: what they left there, and every key they spoke of. */
-  readonly files: Map<string, AddFile>
+  readonly files: Map<string, AddFile | LaterAdd>
   readonly touched: Set<string>
   readonly tombstones: Map<string, RemoveFile>
   readonly transactions: Map<string, Transaction>
@@ -69,8 +79,61 @@ export async function readSnapshot(
   session: () => Promise<Session>,
   options: SnapshotOptions = {},
 ): Promise<Snapshot> {
-  const { segment, checkpoint } = await openSegment(path, log, storage, session, options)
-  const state: State = {
+  const { since } = options
+  const known = since === undefined || options.version !== undefined || options.tombstones === true ? undefined : origins.get(since)
+  const segment = since === undefined || known?.newest === undefined ? undefined : await log.after(since.version, known.newest)
+  try {
+    if (since !== undefined && known !== undefined && segment !== undefined) {
+      if (segment.versions.length === 0) return since
+      return await replayed(path, log, storage, { segment, adds: known.adds, state: copied(known.state) }, options)
+    }
+    const opened = await openSegment(path, log, storage, session, options)
+    const state = emptyState()
+    if (opened.checkpoint !== undefined) {
+      apply(state, opened.checkpoint.removes)
+      apply(state, opened.checkpoint.actions)
+      state.touched.clear()
+    }
+    return await replayed(path, log, storage, { segment: opened.segment, adds: opened.checkpoint?.adds ?? [], state }, options)
+  } catch (thrown) {
+    if (thrown instanceof URIError || (thrown instanceof Error && thrown.constructor === Error))
+      throw failure(TABLE_LOG_CORRUPT, { path, problem: messageOf(thrown) }, { cause: thrown })
+    throw thrown
+  }
+}
+
+async function replayed(
+  path: string,
+  log: DeltaLog,
+  storage: Storage,
+  { segment, adds, state }: { readonly segment: LogSegment; readonly adds: CheckpointState['adds']; readonly state: State },
+  options: SnapshotOptions,
+): Promise<Snapshot> {
+  for await (const actions of log.replay(segment)) apply(state, actions)
+  const { protocol, metadata } = state
+  if (protocol === undefined || metadata === undefined) throw new Error('it has no protocol or no metadata')
+  requireReadable(path, protocol, metadata)
+  const snapshot: Snapshot = {
+    path,
+    version: segment.version,
+    timestamp: segment.timestamp,
+    protocol,
+    metadata: { ...metadata, configuration: metadata.configuration ?? {} },
+    fields: schemaOf(path, metadata),
+    partitionColumns: metadata.partitionColumns,
+    files: new FileSet(adds, state.touched, state.files),
+    ...(options.tombstones === true ? { tombstones: state.tombstones } : {}),
+    transactions: state.transactions,
+    domains: state.domains,
+    outside: options.outside === true,
+    storage,
+  }
+  origins.set(snapshot, { state, adds, newest: segment.newest })
+  return snapshot
+}
+
+function emptyState(): State {
+  return {
     protocol: undefined,
     metadata: undefined,
     files: new Map(),
@@ -79,35 +142,17 @@ export async function readSnapshot(
     transactions: new Map(),
     domains: new Map(),
   }
-  try {
-    if (checkpoint !== undefined) {
-      apply(state, checkpoint.removes)
-      apply(state, checkpoint.actions)
-      state.touched.clear()
-    }
-    for await (const actions of log.replay(segment)) apply(state, actions)
-    const { protocol, metadata } = state
-    if (protocol === undefined || metadata === undefined) throw new Error('it has no protocol or no metadata')
-    requireReadable(path, protocol, metadata)
-    return {
-      path,
-      version: segment.version,
-      timestamp: segment.timestamp,
-      protocol,
-      metadata: { ...metadata, configuration: metadata.configuration ?? {} },
-      fields: schemaOf(path, metadata),
-      partitionColumns: metadata.partitionColumns,
-      files: new FileSet(checkpoint?.adds ?? [], state.touched, state.files),
-      ...(options.tombstones === true ? { tombstones: state.tombstones } : {}),
-      transactions: state.transactions,
-      domains: state.domains,
-      outside: options.outside === true,
-      storage,
-    }
-  } catch (thrown) {
-    if (thrown instanceof URIError || (thrown instanceof Error && thrown.constructor === Error))
-      throw failure(TABLE_LOG_CORRUPT, { path, problem: messageOf(thrown) }, { cause: thrown })
-    throw thrown
+}
+
+function copied({ protocol, metadata, files, touched, transactions, domains }: State): State {
+  return {
+    protocol,
+    metadata,
+    files: new Map(files),
+    touched: new Set(touched),
+    tombstones: new Map(),
+    transactions: new Map(transactions),
+    domains: new Map(domains),
   }
 }
 
@@ -161,6 +206,12 @@ function apply(state: State, actions: readonly Action[]): void {
     state.touched.add(key)
     state.tombstones.set(key, remove)
   }
+  for (const { later } of actions) {
+    if (later === undefined) continue
+    state.files.set(later.key, later)
+    state.touched.add(later.key)
+    state.tombstones.delete(later.key)
+  }
   for (const { add, protocol, metaData, txn, domainMetadata } of actions) {
     if (add !== undefined) {
       const key = fileKey(add)
@@ -190,11 +241,9 @@ export function commitTime(info: CommitInfo | undefined, listed: number): number
   return info?.inCommitTimestamp ?? listed
 }
 
-type File = readonly [string, AddFile]
-export type FileTest = (add: AddFile) => boolean
-
-export function filesThat(snapshot: Snapshot, mayHold: FileTest): File[] {
-  return [...snapshot.files].filter(([, add]) => mayHold(add))
+/** The files that pass, with their keys and all of their statistics. */
+export function filesThat({ files }: Snapshot, mayHold: FileTest): Promise<(readonly [string, AddFile])[]> {
+  return files.filter(mayHold)
 }
 
 /** True of files that may hold a row in every one of the ranges. */

@@ -153,8 +153,9 @@ def main(peer):
         try:
             answer({'ok': getattr(implementation, command)(**arguments)})
         except Exception as error:
-            # What the JVM says goes on with its stack.
-            answer({'error': f'{type(error).__name__}: {error}'.split('\n\tat ')[0]})
+            # What the JVM says, and its causes, without the stacks.
+            said = [line for line in f'{type(error).__name__}: {error}'.splitlines() if not line.startswith(('\tat ', '\t...'))]
+            answer({'error': '\n'.join(said)[:4000]})
     implementation.close()
 
 

@@ -91,7 +91,7 @@ export async function openPeer(name: 'spark' | 'delta-rs'): Promise<Spark | Delt
 
 /** The same of a table by our own reading. */
 export async function asWeRead(path: string, version?: number): Promise<Seen> {
-  const table = await DeltaTable.open(path)
+  const table = await DeltaTable.open(path, { outside: true })
   try {
     return await seen(await table.session(), await table.read(version === undefined ? {} : { version }))
   } finally {

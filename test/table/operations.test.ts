@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { column, fieldsOf } from '../../src/schema/index.js'
+import { FileSet } from '../../src/table/files.js'
 import { DeltaTable, prepareDelete } from '../../src/table/index.js'
 import { temporaryFolder } from '../fixtures.js'
 import { openSession } from '../session.js'
@@ -281,7 +282,8 @@ describe('files of other writers', () => {
     const snapshot = await table.snapshot()
     const [, second] = [...snapshot.files]
     const { stats: _, ...bare } = second?.[1] ?? { path: '', partitionValues: {}, size: 0, modificationTime: 0, dataChange: true }
-    const files = new Map([...snapshot.files].map(([path, add]) => [path, path === second?.[0] ? bare : add]))
+    const entries = [...snapshot.files].map(([path, add]) => [path, path === second?.[0] ? bare : add] as const)
+    const files = new FileSet([], new Set(), new Map(entries))
     // Two rows go, as many as the first file is known to hold; two stay.
     await table.commit(snapshot, await prepareDelete(session(), { ...snapshot, files }, 't.id IN (1, 3)'))
     expect(await rowsOf(table)).toEqual(['2 bob', '4 dan'])

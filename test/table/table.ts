@@ -34,3 +34,20 @@ export async function codeOf(call: Promise<unknown>): Promise<string> {
     (error: { code?: string }) => String(error.code ?? error),
   )
 }
+
+/** Rows as they are after the changes of one version were made to the rows before it: what the change feed is for. */
+export async function fed(table: DeltaTable, before: readonly string[], version: number): Promise<string[]> {
+  const rows = [...before]
+  const changes = await (await table.session()).rows(await table.changes({ from: version, to: version }))
+  const isGone = (type: unknown) => type === 'delete' || type === 'update_preimage'
+  for (const change of [...changes].sort((a, b) => Number(isGone(b['_change_type'])) - Number(isGone(a['_change_type'])))) {
+    const { _change_type: type, _commit_version: at, _commit_timestamp: _, ...row } = change
+    const [line = ''] = asText([row])
+    const found = rows.indexOf(line)
+    if (Number(at) !== version || (isGone(type) && found < 0))
+      throw new Error(`the feed of version ${version} has ${type} ${line} at ${at}`)
+    if (isGone(type)) rows.splice(found, 1)
+    else rows.push(line)
+  }
+  return rows.sort()
+}

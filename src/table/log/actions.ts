@@ -98,6 +98,8 @@ export interface Action {
   readonly add?: AddFile
   readonly remove?: RemoveFile
   readonly cdc?: ChangeFile
+  /** In place of `add`, where a commit has very many: parsed again when it is asked for. */
+  readonly later?: { readonly key: string; later(): AddFile }
   /** In log checkpoints of the second kind only. */
   readonly sidecar?: { readonly path: string }
 }
@@ -109,6 +111,29 @@ export function parseActions(text: string): Action[] {
   const at = actions.findIndex((action) => action.commitInfo?.contentHash !== undefined)
   if (at >= 0 && actions[at]?.commitInfo?.contentHash !== contentHash(lines.filter((_, index) => index !== at)))
     throw new Error('its content is not what its hash says')
+  return actions
+}
+
+/** The same for a commit of very many files: what is kept of an add is where its line stands in the bytes. */
+export function parseManyActions(bytes: Uint8Array): Action[] {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const hash = createHash('sha256')
+  const actions: Action[] = []
+  let expected: string | undefined
+  for (let from = 0; from < text.length; ) {
+    const end = text.indexOf(10, from)
+    const to = end < 0 ? text.length : end
+    const start = from
+    const line = text.subarray(start, to).toString()
+    from = to + 1
+    if (line.trim() === '') continue
+    const action = parseAction(line)
+    if (action.commitInfo?.contentHash !== undefined) expected = action.commitInfo.contentHash
+    else hash.update(line).update('\n')
+    if (action.add === undefined) actions.push(action)
+    else actions.push({ later: { key: fileKey(action.add), later: () => parseAction(text.subarray(start, to).toString()).add as AddFile } })
+  }
+  if (expected !== undefined && expected !== hash.digest('hex')) throw new Error('its content is not what its hash says')
   return actions
 }
 

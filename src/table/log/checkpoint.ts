@@ -3,10 +3,9 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Batch, quotePath, quoteText, type Session } from '../../engine/index.js'
 import { failure, messageOf, TABLE_LOG_CORRUPT } from '../../errors/index.js'
-import type { DataType, Field } from '../../schema/index.js'
+import type { DataType } from '../../schema/index.js'
 import { decodeText, type Storage } from '../../storage/index.js'
 import { type Action, type AddFile, dropNulls, parseActions, withoutNulls } from './actions.js'
-import type { DeletionVector } from './deletion-vector.js'
 import type { Checkpoint } from './log.js'
 
 /** A log checkpoint is the table's state in Parquet (or JSON) files. Source: the Delta protocol, "Checkpoints". */
@@ -28,7 +27,7 @@ const RARE_COLUMNS: Readonly<Record<string, string>> = {
 /** @param actions one by one, so that a table of many files is not held twice */
 export async function writeCheckpointFile(
   session: Session,
-  actions: Iterable<Action | { readonly checkpointMetadata: { readonly version: number } }>,
+  actions: AsyncIterable<Action | { readonly checkpointMetadata: { readonly version: number } }>,
 ): Promise<{ readonly bytes: Uint8Array; readonly actions: number }> {
   const base = join(session.scratch, `checkpoint-${randomUUID()}`)
   try {
@@ -37,7 +36,7 @@ export async function writeCheckpointFile(
     const seen = new Set<string>()
     async function* blocks(): AsyncIterable<string> {
       let block: string[] = []
-      for (const action of actions) {
+      for await (const action of actions) {
         const line = JSON.stringify(action)
         longest = Math.max(longest, Buffer.byteLength(line))
         for (const kind of Object.keys(action)) seen.add(kind)
@@ -61,18 +60,27 @@ export async function writeCheckpointFile(
   }
 }
 
-/** Live files of a log checkpoint, kept as the engine's own bytes and turned into objects one at a time. */
+/** Files of a log checkpoint, kept as the engine's own bytes and turned into objects one at a time. */
 export interface AddBlock {
   readonly size: number
   /** As logged: percent-encoded. */
   path(row: number): string
-  at(row: number): AddFile
+  /** The partition values' own text: files of one partition have the same. */
+  partition(row: number): string
+  /** @param stats what `statistics` gave for the row */
+  at(row: number, stats?: string): AddFile
+}
+
+export interface AddSource {
+  readonly blocks: readonly AddBlock[]
+  /** Where there are many files, their statistics stay in the checkpoint until they are needed: a text or null for each row, in the blocks' order. */
+  statistics?(): AsyncIterable<Batch>
 }
 
 export interface CheckpointState {
   /** All actions but adds and removes. */
   readonly actions: readonly Action[]
-  readonly adds: readonly AddBlock[]
+  readonly adds: readonly AddSource[]
   readonly removes: readonly Action[]
 }
 
@@ -92,7 +100,7 @@ export async function readCheckpoint(
     const [adds, removes] = [actions.flatMap(({ add }) => add ?? []), actions.filter((action) => action.remove)]
     return {
       actions: actions.filter((action) => action.add === undefined && action.remove === undefined),
-      adds: [block(adds), ...sidecars.adds],
+      adds: [{ blocks: [block(adds)] }, ...sidecars.adds],
       removes: [...removes, ...sidecars.removes],
     }
   }
@@ -122,28 +130,14 @@ async function readSidecars(
   return readParquet(session, await storage.fetch(paths), wanted)
 }
 
-const ADD_FIELDS = [
-  'path',
-  'size',
-  'modificationTime',
-  'partitionValues',
-  'stats',
-  'tags',
-  'deletionVector',
-  'baseRowId',
-  'defaultRowCommitVersion',
-  'clusteringProvider',
-] as const
+/** Above this many files their statistics are not held in memory: text of 20 columns takes a kilobyte and more for each. */
+const HELD_STATISTICS = 20_000
 
 async function readParquet(session: Session, paths: readonly string[], wanted: { readonly removes?: boolean }): Promise<CheckpointState> {
   const files = `read_parquet([${paths.map(quotePath).join(', ')}], hive_partitioning = false, union_by_name = ${paths.length > 1})`
   const columns = await session.describe(`SELECT * FROM ${files}`)
-  const adds: AddBlock[] = []
   const add = columns.find((column) => column.name === 'add')
-  if (add !== undefined) {
-    for await (const batch of session.stream(`SELECT ${addSql(add.type)} FROM ${files} WHERE "add".path IS NOT NULL`))
-      adds.push(packed(batch))
-  }
+  const adds = add === undefined ? [] : [await readAdds(session, files, add.type)]
   const others = columns.filter((column) => column.type.kind === 'struct' && column.name !== 'add' && column.name !== 'remove')
   const kinds = [...others, ...columns.filter((column) => wanted.removes === true && column.name === 'remove')].map(
     (column) => `"${column.name}"`,
@@ -165,53 +159,68 @@ async function readParquet(session: Session, paths: readonly string[], wanted: {
   }
 }
 
+/** What few files have, in one column of JSON. */
+const RARE_FIELDS = ['tags', 'deletionVector', 'baseRowId', 'defaultRowCommitVersion', 'clusteringProvider']
+
+async function readAdds(session: Session, files: string, type: DataType): Promise<AddSource> {
+  const has = new Set((type.kind === 'struct' ? type.fields : []).map((field) => field.name))
+  const [counted] = await session.rows(`SELECT count(*) AS n FROM ${files}`)
+  const held = Number(counted?.['n'] ?? 0) <= HELD_STATISTICS
+  const stats = statisticsSql(has)
+  const rare = RARE_FIELDS.filter((name) => has.has(name)).map((name) => `"add".${name}`)
+  const more =
+    rare.length === 0
+      ? 'NULL'
+      : `CASE WHEN ${rare.map((name) => `${name} IS NOT NULL`).join(' OR ')} THEN to_json({${rare.map((name) => `${name.slice(6)}: ${name}`).join(', ')}})::VARCHAR END`
+  const select = [
+    '"add".path',
+    '"add".size',
+    has.has('modificationTime') ? '"add".modificationTime' : '0::BIGINT',
+    'to_json("add".partitionValues)::VARCHAR',
+    held ? stats : 'NULL',
+    more,
+  ]
+  const from = `FROM ${files} WHERE "add".path IS NOT NULL`
+  const blocks: AddBlock[] = []
+  for await (const batch of session.stream(`SELECT ${select.join(', ')} ${from}`)) blocks.push(packed(batch))
+  return held ? { blocks } : { blocks, statistics: () => session.stream(`SELECT ${stats} ${from}`) }
+}
+
 /** Statistics may be there as text, as a struct, or not at all. */
-function addSql(type: DataType): string {
-  const has = new Map((type.kind === 'struct' ? type.fields : []).map((field): [string, Field] => [field.name, field]))
+function statisticsSql(has: ReadonlySet<string>): string {
   const parsed = has.has('stats_parsed') ? 'to_json("add".stats_parsed)::VARCHAR' : undefined
-  return ADD_FIELDS.map((name) => {
-    if (name === 'stats' && parsed !== undefined) return has.has('stats') ? `coalesce("add".stats, ${parsed})` : parsed
-    const field = has.get(name)
-    if (field === undefined) return 'NULL'
-    return field.type.kind === 'struct' || field.type.kind === 'map'
-      ? `CASE WHEN "add".${name} IS NOT NULL THEN to_json("add".${name})::VARCHAR END`
-      : `"add".${name}`
-  }).join(', ')
+  if (!has.has('stats')) return parsed ?? 'NULL::VARCHAR'
+  return parsed === undefined ? '"add".stats' : `coalesce("add".stats, ${parsed})`
 }
 
 function packed(batch: Batch): AddBlock {
   const text = (row: number, column: number) => batch.value(row, column) as string | null
-  const json = <Body>(row: number, column: number): Body | undefined => {
-    const value = text(row, column)
-    return value === null ? undefined : (JSON.parse(value) as Body)
-  }
-  const number = (row: number, column: number) => Number(batch.value(row, column) ?? 0)
   return {
     size: batch.size,
     path: (row) => text(row, 0) ?? '',
-    at(row) {
-      const stats = text(row, 4)
-      const tags = json<Record<string, string>>(row, 5)
-      const vector = json<DeletionVector>(row, 6)
-      const clusteringProvider = text(row, 9)
+    partition: (row) => text(row, 3) ?? '{}',
+    at(row, known) {
+      const stats = known ?? text(row, 4)
+      const more = text(row, 5)
       return {
         path: text(row, 0) ?? '',
-        partitionValues: json<Record<string, string | null>>(row, 3) ?? {},
-        size: number(row, 1),
-        modificationTime: number(row, 2),
+        partitionValues: JSON.parse(text(row, 3) ?? '{}') as AddFile['partitionValues'],
+        size: Number(batch.value(row, 1) ?? 0),
+        modificationTime: Number(batch.value(row, 2) ?? 0),
         dataChange: false,
         ...(stats === null ? {} : { stats }),
-        ...(tags === undefined ? {} : { tags }),
-        ...(vector?.storageType ? { deletionVector: dropNulls(vector) } : {}),
-        ...(batch.value(row, 7) === null ? {} : { baseRowId: number(row, 7) }),
-        ...(batch.value(row, 8) === null ? {} : { defaultRowCommitVersion: number(row, 8) }),
-        ...(clusteringProvider === null ? {} : { clusteringProvider }),
+        ...(more === null ? {} : sound(JSON.parse(more) as Partial<AddFile>)),
       }
     },
   }
 }
 
+/** A deletion vector all of whose fields are null is none. */
+function sound({ deletionVector, ...rest }: Partial<AddFile>): Partial<AddFile> {
+  return dropNulls({ ...rest, ...(deletionVector?.storageType ? { deletionVector } : {}) })
+}
+
 function block(adds: readonly AddFile[]): AddBlock {
   const at = (row: number) => adds[row] as AddFile
-  return { size: adds.length, path: (row) => at(row).path, at }
+  return { size: adds.length, path: (row) => at(row).path, partition: (row) => JSON.stringify(at(row).partitionValues), at }
 }

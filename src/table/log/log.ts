@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { failure, isSluiceError, messageOf, TABLE_LOG_CORRUPT, TABLE_NOT_FOUND, TABLE_VERSION_NOT_FOUND } from '../../errors/index.js'
 import { decodeText, encodeText, type Storage, type StoredFile } from '../../storage/index.js'
-import { type Action, formatActions, parseActions } from './actions.js'
+import { type Action, formatActions, parseActions, parseManyActions } from './actions.js'
 
 /** The files of `_delta_log`: which versions and log checkpoints there are, and what a commit says. Source: the Delta protocol, "Delta Table Specification, File Types". */
 export interface DeltaLog {
@@ -12,6 +12,8 @@ export interface DeltaLog {
    * @param unreadable names of checkpoint files that turned out to be damaged: an older one, or none, is looked for
    */
   segment(version?: number, unreadable?: ReadonlySet<string>): Promise<LogSegment>
+  /** The commits after a version that was read before; undefined when the log is no longer the one it was read from. */
+  after(version: number, newest: StoredFile): Promise<LogSegment | undefined>
   /** The commits there are, oldest first, with their times made monotone. */
   commits(): Promise<Commit[]>
   /** Undefined when there is no such commit. */
@@ -52,6 +54,8 @@ export interface LogSegment {
   readonly versions: readonly number[]
   /** Log compaction files that stand for some of them. */
   readonly compacted: readonly { readonly from: number; readonly to: number; readonly name: string }[]
+  /** The last commit's own file. */
+  readonly newest: StoredFile | undefined
 }
 
 export interface LogFile extends StoredFile {
@@ -70,6 +74,8 @@ const COMMIT = /^(\d{20})\.json$/
 const CHECKPOINT = /^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10})|\.([0-9a-fA-F-]{36}))?\.(parquet|json)$/
 const COMPACTED = /^(\d{20})\.(\d{20})\.compacted\.json$/
 const CHECKSUM = /^(\d{20})\.crc$/
+/** Commits above this size are not held as objects. */
+const MANY_BYTES = 8 * 1024 * 1024
 /** Commits read at once: enough to hide a store's latency, few enough to hold in memory. */
 const READ_AHEAD = 64
 
@@ -92,11 +98,11 @@ export function deltaLog(table: string, storage: Storage): DeltaLog {
     }
   }
 
-  async function parsed(name: string): Promise<Action[] | undefined> {
+  async function parsed(name: string, replaying = false): Promise<Action[] | undefined> {
     const bytes = await storage.read(`${folder}/${name}`)
     if (bytes === undefined) return undefined
     try {
-      return parseActions(decodeText(bytes))
+      return replaying && bytes.length > MANY_BYTES ? parseManyActions(bytes) : parseActions(decodeText(bytes))
     } catch (thrown) {
       throw corrupt(`${name} is damaged (${messageOf(thrown)})`, thrown)
     }
@@ -138,7 +144,24 @@ export function deltaLog(table: string, storage: Storage): DeltaLog {
         timestamp: commits.find((commit) => commit.version === version)?.timestamp ?? 0,
         versions,
         compacted: compactedAmong(files).filter((one) => one.from > after && one.to <= version),
+        newest: files.find((file) => file.name === logFileName(version, 'json')),
         ...(checkpoint === undefined ? {} : { checkpoint }),
+      }
+    },
+
+    async after(version, newest) {
+      const files = await storage.list(folder, logFileName(version, ''))
+      const same = files.find((file) => file.name === newest.name)
+      if (same === undefined || same.bytes !== newest.bytes || same.modifiedAt !== newest.modifiedAt) return undefined
+      const commits = commitsAmong(files).filter((commit) => commit.version > version)
+      if (commits.some((commit, index) => commit.version !== version + 1 + index)) return undefined
+      const last = commits.at(-1)
+      return {
+        version: last?.version ?? version,
+        timestamp: last?.timestamp ?? Math.floor(newest.modifiedAt),
+        versions: commits.map((commit) => commit.version),
+        compacted: [],
+        newest: last === undefined ? same : files.find((file) => file.name === logFileName(last.version, 'json')),
       }
     },
 
@@ -146,7 +169,7 @@ export function deltaLog(table: string, storage: Storage): DeltaLog {
       for (let at = 0; at < segment.versions.length; ) {
         const version = segment.versions[at] ?? 0
         const whole = longest(segment.compacted.filter((one) => one.from === version))
-        const actions = whole === undefined ? undefined : await parsed(whole.name).catch(() => undefined)
+        const actions = whole === undefined ? undefined : await parsed(whole.name, true).catch(() => undefined)
         if (whole !== undefined && actions !== undefined) {
           yield actions
           at += whole.to - whole.from + 1
@@ -154,7 +177,7 @@ export function deltaLog(table: string, storage: Storage): DeltaLog {
         }
         const next = segment.compacted.map((one) => one.from).find((one) => one > version) ?? Number.POSITIVE_INFINITY
         const batch = segment.versions.slice(at, at + READ_AHEAD).filter((one) => one < next)
-        const commits = await Promise.all(batch.map((one) => self.read(one)))
+        const commits = await Promise.all(batch.map((one) => parsed(logFileName(one, 'json'), true)))
         for (const [index, commit] of commits.entries()) {
           if (commit === undefined) throw corrupt(`version ${batch[index]} is missing`)
           yield commit
@@ -167,10 +190,14 @@ export function deltaLog(table: string, storage: Storage): DeltaLog {
 
     async writeCheckpoint(version, { bytes, actions, v2 }) {
       const name = logFileName(version, v2 ? `checkpoint.${crypto.randomUUID()}.parquet` : 'checkpoint.parquet')
+      // One that is there already says the same.
+      if ((await storage.stat(`${folder}/${name}`)) !== undefined) return
       await storage.put(`${folder}/${name}`, bytes)
       const newer = (await lastCheckpoint())?.version ?? -1
       if (newer > version) return
       const last = { version, size: actions, sizeInBytes: bytes.length, sluice: { name, sha256: sha256(bytes) } }
+      // Spark keeps a checksum beside a file on a local disk, and would hold ours against it.
+      await storage.remove(`${folder}/._last_checkpoint.crc`)
       await storage.put(`${folder}/_last_checkpoint`, encodeText(JSON.stringify(last)))
     },
 

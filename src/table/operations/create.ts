@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Field } from '../../schema/index.js'
 import type { Storage } from '../../storage/index.js'
 import type { Change } from '../change.js'
+import { FileSet } from '../files.js'
 import type { Metadata } from '../log/actions.js'
 import { formatSchema, parseStruct } from '../log/schema-json.js'
 import { columnMapping, fieldsIn, protocolFor, requireColumnNames } from '../protocol.js'
@@ -31,7 +32,7 @@ export function emptySnapshot(path: string, definition: TableDefinition, storage
     metadata,
     fields: fieldsIn(metadata),
     partitionColumns: metadata.partitionColumns,
-    files: new Map(),
+    files: new FileSet(),
     transactions: new Map(),
   }
 }

@@ -45,7 +45,7 @@ export async function prepareMerge(session: Session, snapshot: Snapshot, given: 
   const plan = planMerge(snapshot, source, await session.describe(`SELECT * FROM ${source.relation}`), clauses)
   const { rows: sourceRows, ranges } = await inspectSource(session, snapshot, source)
   const mayHold = plan.readsAll ? () => true : withinRanges(snapshot, ranges)
-  const candidates = sourceRows === 0 && !plan.readsAll ? [] : filesThat(snapshot, mayHold)
+  const candidates = sourceRows === 0 && !plan.readsAll ? [] : await filesThat(snapshot, mayHold)
   const touched = plan.touches === undefined ? NOTHING : await findTouched(session, snapshot, { candidates, condition: plan.touches })
   const shared = { ...description(source, clauses), blind: false, reads: readsOf(candidates, mayHold) }
 
@@ -169,7 +169,7 @@ async function count(session: Session, queries: readonly string[]): Promise<numb
 }
 
 /** Keys are compared as the table keeps them: in its columns' types, and in a partition column with an empty text as the null that it becomes. */
-async function asTableTypes(session: Session, snapshot: Snapshot, source: MergeSource): Promise<MergeSource> {
+export async function asTableTypes(session: Session, snapshot: Snapshot, source: MergeSource): Promise<MergeSource> {
   const arrived = await session.describe(`SELECT * FROM ${source.relation}`)
   const casts = arrived.map(({ name, type }) => {
     const field = snapshot.fields.find((one) => one.name === name)
@@ -204,7 +204,7 @@ function description(
   }
 }
 
-function changeOf(
+export function changeOf(
   { adds, removes, changes, copiedRows, outputRows, bytes, removedBytes, marked }: Rewritten,
   rows: { sourceRows: number; inserted: number; updated: number; deleted: number },
 ): Pick<Change, 'adds' | 'removes' | 'changes' | 'metrics'> {

@@ -32,7 +32,7 @@ export async function prepareOptimize(session: Session, snapshot: Snapshot, opti
   requireColumns(snapshot, zOrderBy)
   const mayHold =
     options.where === undefined ? () => true : whereHolds(snapshot, await partitionCondition(session, snapshot, options.where))
-  const files = filesThat(snapshot, mayHold)
+  const files = await filesThat(snapshot, mayHold)
   const groups = [...byPartition(files).values()].flatMap((one) => (zOrderBy.length > 0 ? [one] : bins(one, target)))
   const adds: AddFile[] = []
   const taken: File[] = []

@@ -19,7 +19,7 @@ export async function prepareReplaceKeys(
 ): Promise<Change> {
   const condition = `EXISTS (SELECT 1 FROM ${keysRelation} AS k WHERE ${keys.map((key) => `k.${quoteName(key)} IS NOT DISTINCT FROM t.${quoteName(key)}`).join(' AND ')})`
   const mayHold = withinRanges(snapshot, await keyRanges(session, keys, keysRelation))
-  const candidates = filesThat(snapshot, mayHold)
+  const candidates = await filesThat(snapshot, mayHold)
   const touched = await findTouched(session, snapshot, { candidates, condition })
   const rewritten = await rewrite(session, snapshot, touched, condition, { query })
   return { ...change({ mode: 'Overwrite', replaceBy: JSON.stringify(keys) }, touched, rewritten), reads: readsOf(candidates, mayHold) }
@@ -52,7 +52,7 @@ async function keyRanges(session: Session, keys: readonly string[], relation: st
  */
 export async function prepareReplaceWhere(session: Session, snapshot: Snapshot, predicate: string, query: string): Promise<Change> {
   const mayHold = whereHolds(snapshot, await session.condition(predicate))
-  const candidates = filesThat(snapshot, mayHold)
+  const candidates = await filesThat(snapshot, mayHold)
   const touched = await findTouched(session, snapshot, { candidates, condition: `(${predicate})` })
   const guard = 'outside replaceWhere'
   const guarded = `SELECT * FROM (${query}) WHERE CASE WHEN (${predicate}) IS TRUE THEN true ELSE error('${guard}') END`
@@ -73,7 +73,7 @@ export async function prepareDelete(
   condition: string,
 ): Promise<Change & { readonly deleted: number }> {
   const mayHold = whereHolds(snapshot, await session.condition(condition))
-  const candidates = filesThat(snapshot, mayHold)
+  const candidates = await filesThat(snapshot, mayHold)
   const touched = await findTouched(session, snapshot, { candidates, condition: `(${condition})` })
   const rewritten = await rewrite(session, snapshot, touched, `(${condition})`)
   return {
@@ -107,7 +107,7 @@ export async function prepareUpdate(
   const unknown = Object.keys(set).find((name) => !snapshot.fields.some((field) => field.name === name))
   if (unknown !== undefined) throw failure(TABLE_CHANGE_INVALID, { path: snapshot.path, problem: `there is no column "${unknown}"` })
   const mayHold = whereHolds(snapshot, await session.condition(condition))
-  const candidates = filesThat(snapshot, mayHold)
+  const candidates = await filesThat(snapshot, mayHold)
   const touched = await findTouched(session, snapshot, { candidates, condition: `(${condition})` })
   const columns = snapshot.fields.map(({ name }) => `${set[name] ?? `t.${quoteName(name)}`} AS ${quoteName(name)}`)
   const rows = `(${await scanFiles(session, snapshot, touched.files)}) AS t WHERE (${condition})`

@@ -1,14 +1,14 @@
 import { failure, TABLE_FILE_MISSING } from '../../errors/index.js'
 import type { Storage } from '../../storage/index.js'
 import { bytesOf, type Change, removeFile } from '../change.js'
-import { decodePath, encodePath } from '../log/actions.js'
+import { decodePath, encodePath, fileKey } from '../log/actions.js'
 import { vectorPath } from '../log/deletion-vector.js'
 import { upgraded } from '../protocol.js'
 import { filePath, type Snapshot } from '../snapshot.js'
 
 /** Makes the table what it was at an earlier version. Its files must still be there: throws TABLE_FILE_MISSING when one was vacuumed. */
 export async function prepareRestore(storage: Storage, current: Snapshot, earlier: Snapshot): Promise<Change> {
-  const back = [...earlier.files].filter(([path]) => !current.files.has(path))
+  const back = await earlier.files.filter((add) => !current.files.has(fileKey(add)))
   const out = [...current.files].filter(([path]) => !earlier.files.has(path))
   for (const [, add] of back) {
     const vector = add.deletionVector === undefined ? undefined : vectorPath(add.deletionVector, current.path)
@@ -34,5 +34,6 @@ export async function prepareRestore(storage: Storage, current: Snapshot, earlie
     ...(JSON.stringify(earlier.metadata) === JSON.stringify(current.metadata) ? {} : { metadata: earlier.metadata }),
     ...(protocol === current.protocol ? {} : { protocol }),
     blind: false,
+    borrows: true,
   }
 }

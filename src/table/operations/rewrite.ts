@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { quoteName, type Session } from '../../engine/index.js'
 import { bytesOf, type Change, deletedRows, liveRows, removeFile, scanFiles, sum, writeChanges, writeRows } from '../change.js'
+import type { FileTest } from '../files.js'
 import type { AddFile } from '../log/actions.js'
 import { encodeVectors, RowSet, vectorFileName } from '../log/deletion-vector.js'
-import type { FileTest, Snapshot } from '../snapshot.js'
+import type { Snapshot } from '../snapshot.js'
 import { parseStatistics } from '../statistics.js'
 
 type File = readonly [string, AddFile]

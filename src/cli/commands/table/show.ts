@@ -10,7 +10,7 @@ export async function show(invocation: Invocation, table: DeltaTable): Promise<n
   let rows: number | undefined = 0
   let size = 0
   let marked = 0
-  for (const add of snapshot.files.values()) {
+  for await (const add of snapshot.files.whole()) {
     const live = liveRows(add)
     rows = rows === undefined || live === undefined ? undefined : rows + live
     size += add.size
