@@ -372,6 +372,14 @@ export const TABLE_CONFLICT = define<{ path: string; version: number; problem: s
   hint: () => 'Run again; the step starts from the new version.',
 })
 
+export const TABLE_COMMIT_UNKNOWN = define<{ path: string; version: number }>({
+  code: 'TABLE_COMMIT_UNKNOWN',
+  retry: 'transient',
+  exit: 75,
+  message: ({ path, version }) => `The storage failed while version ${version} of ${path} was written: it may be there, or not.`,
+  hint: () => 'Look at the table once the storage answers. A write with a `txn` can simply be made again: it is applied once.',
+})
+
 export const TABLE_FILE_OUTSIDE = define<{ path: string; file: string }>({
   code: 'TABLE_FILE_OUTSIDE',
   retry: 'terminal',

@@ -25,6 +25,7 @@ import {
   prepareReplaceWhere,
   requireUniqueKeys,
   rewrite,
+  mayBeIn,
   rowCount,
   type Snapshot,
   scanFiles,
@@ -167,6 +168,7 @@ export async function publish(step: StepContext, state: DatasetState, batch: Bat
       files,
     }
   } catch (error) {
+    published ||= mayBeIn(error)
     if (!published) {
       if (change !== undefined) await table.discard(change)
       if (held !== undefined) await discardFiles(step, held.change)

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { failure, TABLE_APPEND_ONLY, TABLE_CONFLICT } from '../errors/index.js'
+import { setTimeout } from 'node:timers/promises'
+import { failure, TABLE_APPEND_ONLY, TABLE_COMMIT_UNKNOWN, TABLE_CONFLICT } from '../errors/index.js'
 import type { Storage } from '../storage/index.js'
 import type { Change } from './change.js'
 import { conflictOf, type IsolationLevel, levelOf } from './conflict.js'
@@ -31,7 +32,8 @@ const ATTEMPTS = 10_000
  * Makes a change the table's next version, exactly once.
  *
  * When another writer took the version first, its commits are read: those that touch nothing this change depends on are stepped
- * over, others are TABLE_CONFLICT (transient: prepare the change again from the new version).
+ * over, others are TABLE_CONFLICT (transient: prepare the change again from the new version). TABLE_COMMIT_UNKNOWN: the storage failed and
+ * cannot say whether the commit is in; its data files must stay.
  */
 export async function commitChange(
   log: DeltaLog,
@@ -54,7 +56,11 @@ export async function commitChange(
     const actions = actionsOf(change, { readVersion, txnId, level }, options)
     const written = await log.write(version, actions).catch(async (error: unknown) => {
       // A write may fail after it has taken effect. Only the log knows, and a commit that is in it must keep its files.
-      if (await isOurs(log, version, txnId)) return true
+      const ours = await isOurs(log, version, txnId)
+      if (ours === true) return true
+      // A request that a remote store has not answered may still be carried out.
+      if (ours === undefined || snapshot.path.includes('://'))
+        throw failure(TABLE_COMMIT_UNKNOWN, { path: snapshot.path, version }, { cause: error })
       throw error
     })
     if (written) return { version, applied: true }
@@ -74,9 +80,10 @@ export async function commitChange(
   throw failure(TABLE_CONFLICT, { path: snapshot.path, version: readVersion, problem: `${ATTEMPTS} attempts were all overtaken` })
 }
 
-async function isOurs(log: DeltaLog, version: number, txnId: string): Promise<boolean> {
-  const actions = await log.read(version).catch(() => undefined)
-  return actions?.some((action) => action.commitInfo?.txnId === txnId) ?? false
+/** Undefined when the log cannot be read. */
+async function isOurs(log: DeltaLog, version: number, txnId: string): Promise<boolean | undefined> {
+  const actions = await log.read(version).catch(() => null)
+  return actions === null ? undefined : (actions ?? []).some((action) => action.commitInfo?.txnId === txnId)
 }
 
 function alreadyApplied(snapshot: Snapshot, { txn }: CommitOptions): boolean {

@@ -8,6 +8,7 @@ import {
   failure,
   isSluiceError,
   TABLE_CHANGE_INVALID,
+  TABLE_COMMIT_UNKNOWN,
   TABLE_CONFLICT,
   TABLE_CONSTRAINT_BROKEN,
   TABLE_FILE_MISSING,
@@ -372,7 +373,7 @@ export class DeltaTable {
         await this.#checkpointQuietly(committed.version)
       return committed
     } catch (error) {
-      await this.discard(change)
+      if (!mayBeIn(error)) await this.discard(change)
       throw error
     }
   }
@@ -471,6 +472,11 @@ export class DeltaTable {
 function checkpointInterval(snapshot: Snapshot): number {
   const interval = Number(snapshot.metadata.configuration['delta.checkpointInterval'])
   return Number.isInteger(interval) && interval > 0 ? interval : CHECKPOINT_INTERVAL
+}
+
+/** Whether a failed commit may have taken effect: then its data files are perhaps the table's. */
+export function mayBeIn(error: unknown): boolean {
+  return isSluiceError(error) && error.code === TABLE_COMMIT_UNKNOWN.code
 }
 
 function infoOf(actions: readonly Action[] | undefined): CommitInfo | undefined {

@@ -17,6 +17,7 @@ export {
   DeltaTable,
   type DeltaTableOptions,
   type HistoryEntry,
+  mayBeIn,
   type OverwriteOptions,
   type ReadOptions,
 } from './delta-table.js'

@@ -189,7 +189,17 @@ function editColumn(snapshot: Snapshot, column: readonly string[], edit: (field:
     return edit(field)
   })
   if (!found) throw invalid(snapshot, `there is no column ${column.join('.')}`)
+  if (column.length > 1) requireSoundStruct(snapshot, fields, column.slice(0, -1))
   return { ...schema, fields }
+}
+
+/** Of columns themselves `requireColumnNames` says so. */
+function requireSoundStruct(snapshot: Snapshot, fields: readonly JsonField[], struct: readonly string[]): void {
+  const within = [...walkSchema(fields)].flatMap(([path]) =>
+    path.length === struct.length + 1 && struct.every((name, index) => same(name, path[index])) ? [path.at(-1)?.toLowerCase()] : [],
+  )
+  if (within.length === 0) throw invalid(snapshot, `no field of ${struct.join('.')} would be left`)
+  if (new Set(within).size < within.length) throw invalid(snapshot, `two fields of ${struct.join('.')} would have one name`)
 }
 
 function same(left: string, right: string | undefined): boolean {
