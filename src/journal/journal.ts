@@ -15,6 +15,8 @@ export interface Journal {
   read<Name extends JournalTable>(name: Name, clause?: string): Promise<JournalRead<Name>[]>
 }
 
+const MAINTENANCE_INTERVAL = 50
+
 /** Throws JOURNAL_VERSION_NEWER when a newer Sluice wrote it. */
 export async function openJournal(lake: string, storage: Storage, session: Session): Promise<Journal> {
   await requireFormat(lake, storage)
@@ -33,7 +35,9 @@ export async function openJournal(lake: string, storage: Storage, session: Sessi
       const names = columns.map((column) => quoteName(column.name)).join(', ')
       const casts = columns.map((column) => `CAST(${quoteName(column.name)} AS ${sqlType(column.type)}) AS ${quoteName(column.name)}`)
       const query = `SELECT ${casts.join(', ')} FROM (VALUES ${values.join(', ')}) AS v(${names})`
-      await handle.commit(snapshot, appendWritten(snapshot, await writeRows(session, snapshot, query)))
+      const { version } = await handle.commit(snapshot, appendWritten(snapshot, await writeRows(session, snapshot, query)))
+      // Every run adds a few small files. Another process may be at the same: then it is done, or the next time will do.
+      if (version > 0 && version % MAINTENANCE_INTERVAL === 0) await handle.maintain().catch(() => {})
     },
     async read<Name extends JournalTable>(name: Name, clause = ''): Promise<JournalRead<Name>[]> {
       const handle = table(name)

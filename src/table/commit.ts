@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout } from 'node:timers/promises'
 import { failure, TABLE_APPEND_ONLY, TABLE_COMMIT_UNKNOWN, TABLE_CONFLICT } from '../errors/index.js'
 import type { Storage } from '../storage/index.js'
 import type { Change } from './change.js'

@@ -86,6 +86,10 @@ const CHECKPOINT_INTERVAL = 10
 const RETRIES = 20
 const LONGEST_WAIT_MS = 2000
 const VACUUM_BATCH = 100
+const COMPACTION_INTERVAL = 10
+/** As Spark's auto compaction: this many files below this size make it worth while. */
+const SMALL_FILES = 50
+const SMALL_BYTES = 16 * 1024 * 1024
 
 /**
  * A Delta Lake table.
@@ -360,6 +364,22 @@ export class DeltaTable {
   }
 
   /**
+   * What a table that is fed by many small commits needs: its small files written together once there are many (50), then VACUUM by its
+   * own retention. Tables with the property delta.autoOptimize.autoCompact do the first by themselves, every tenth version.
+   */
+  async maintain(options: { readonly minFiles?: number } = {}): Promise<{ readonly compacted: boolean; readonly vacuumed: number }> {
+    const compacted = await this.#compactSmall(options.minFiles ?? SMALL_FILES)
+    return { compacted, vacuumed: (await this.vacuum()).files.length }
+  }
+
+  async #compactSmall(minFiles: number): Promise<boolean> {
+    const { files } = await this.snapshot()
+    let small = 0
+    for (const add of files.values()) if (add.size < SMALL_BYTES && ++small >= minFiles) break
+    return small >= minFiles && (await this.optimize()).applied
+  }
+
+  /**
    * Makes a prepared change the next version. When it cannot be, the change's data files are taken away and the error goes on.
    * Throws TABLE_CONFLICT.
    */
@@ -369,8 +389,7 @@ export class DeltaTable {
     try {
       const committed = await commitChange(this.#log(), this.#storage, snapshot, whole, options)
       if (!committed.applied) await this.discard(change)
-      else if (committed.version > 0 && committed.version % checkpointInterval(snapshot) === 0)
-        await this.#checkpointQuietly(committed.version)
+      else await this.#afterwards(snapshot, committed.version)
       return committed
     } catch (error) {
       if (!mayBeIn(error)) await this.discard(change)
@@ -432,11 +451,15 @@ export class DeltaTable {
     return cleanLog(this.#log(), await this.snapshot(), now)
   }
 
-  /** The commit is in, whatever becomes of the checkpoint: the log is whole without it, and the next interval tries again. */
-  async #checkpointQuietly(version: number): Promise<void> {
+  /** Log checkpoints and compaction by interval. The commit is in, whatever becomes of them: the next interval tries again. */
+  async #afterwards(snapshot: Snapshot, version: number): Promise<void> {
+    const compacts = ['true', 'auto'].includes(snapshot.metadata.configuration['delta.autoOptimize.autoCompact'] ?? '')
     try {
-      await this.checkpoint(version)
-      await this.cleanLog()
+      if (version > 0 && version % checkpointInterval(snapshot) === 0) {
+        await this.checkpoint(version)
+        await this.cleanLog()
+      }
+      if (compacts && version % COMPACTION_INTERVAL === 0) await this.#compactSmall(SMALL_FILES)
     } catch {}
   }
 
