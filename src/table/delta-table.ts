@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { duckdb, quoteNames, type Session } from '../engine/index.js'
+import { duckdb, quoteNames, type Row, type Session } from '../engine/index.js'
 import {
   ENGINE_FILE_UNREADABLE,
   failure,
@@ -25,7 +25,7 @@ import { diffSnapshots, type TableDiff } from './diff.js'
 import { type Action, type CommitInfo, decodePath } from './log/actions.js'
 import { vectorPath } from './log/deletion-vector.js'
 import { type Commit, deltaLog } from './log/log.js'
-import { prepareAppend } from './operations/append.js'
+import { prepareAppend, type RowInput, rowsSql } from './operations/append.js'
 import {
   prepareAddColumns,
   prepareDropColumn,
@@ -234,6 +234,14 @@ export class DeltaTable {
     return this.select(await this.snapshot(version), options)
   }
 
+  /** The rows, as they are asked for: `for await (const { id } of table.rows({ where: 'id > 7' }))`. Memory does not grow with the table. */
+  async *rows(options: ReadOptions = {}): AsyncIterable<Row> {
+    for await (const batch of (await this.session()).stream(await this.read(options))) {
+      const names = batch.columns.map((column) => column.name)
+      for (const values of batch.rows) yield Object.fromEntries(values.map((value, index) => [names[index] ?? '', value]))
+    }
+  }
+
   /**
    * The change data feed between two versions, both included, as a SELECT: the table's columns, `_change_type`, `_commit_version`,
    * `_commit_timestamp`. Throws TABLE_CHANGE_INVALID where the property delta.enableChangeDataFeed was not on.
@@ -247,8 +255,11 @@ export class DeltaTable {
     return diffSnapshots(await this.session(), this.#log(), from, to)
   }
 
-  append(query: string, options: CommitOptions = {}): Promise<Committed> {
-    return this.#change(options, (session, snapshot) => prepareAppend(session, snapshot, query))
+  /** Adds a SELECT's rows, matched by column name, or rows as they are: `append([{ id: 1n, name: 'ann' }])`. */
+  append(rows: string | readonly RowInput[], options: CommitOptions = {}): Promise<Committed> {
+    return this.#change(options, (session, snapshot) =>
+      prepareAppend(session, snapshot, typeof rows === 'string' ? rows : rowsSql(snapshot, rows)),
+    )
   }
 
   /** Replaces all rows; the columns too, with a definition; or only the partitions that the new rows belong to. */

@@ -1,3 +1,6 @@
+export type { Row, Session } from '../engine/index.js'
+export { column, fieldsOf, Timestamp } from '../schema/index.js'
+export { localStorage, type S3StorageOptions, type Storage, s3Storage } from '../storage/index.js'
 export {
   addFiles,
   type Change,
@@ -23,7 +26,7 @@ export {
 } from './delta-table.js'
 export type { TableDiff } from './diff.js'
 export type { Action, AddFile, CommitInfo, RemoveFile } from './log/actions.js'
-export { appendWritten, prepareAppend } from './operations/append.js'
+export { appendWritten, prepareAppend, type RowInput } from './operations/append.js'
 export { type Evolved, evolve } from './operations/columns.js'
 export { created, type TableDefinition } from './operations/create.js'
 export {
