@@ -268,6 +268,8 @@ function partitionValueSql(column: Field, files: Scan['files']): string {
     : `([${list}]::${type}[])[(file_index + 1)::BIGINT]`
 }
 
+const SMALL_FILE_BYTES = 32 * 1024 * 1024
+
 function copySql({
   query,
   columns,
@@ -288,6 +290,8 @@ function copySql({
     ...(partitionBy.length > 0
       ? [`PARTITION_BY (${quoteNames(partitionBy)})`, 'OVERWRITE_OR_IGNORE true']
       : [`FILE_SIZE_BYTES ${fileBytes}`, 'APPEND true']),
+    // A file is ended between row groups: small files need small ones.
+    ...(fileBytes < SMALL_FILE_BYTES && partitionBy.length === 0 ? ['ROW_GROUP_SIZE 20480'] : []),
   ]
   return `COPY (${columns === undefined ? query : storedQuery(query, columns)}) TO ${quoteText(folder)} (${options.join(', ')})`
 }

@@ -54,6 +54,8 @@ export interface DeltaTableOptions {
   readonly memory?: string
   /** Of the table's own engine. Default: the machine's processors. */
   readonly threads?: number
+  /** Ends what the table's own engine is at, with ENGINE_CANCELLED: nothing is committed then. */
+  readonly signal?: AbortSignal
   /** Read files outside the table's folder too, where the log names such (a shallow clone). */
   readonly outside?: boolean
 }
@@ -484,7 +486,7 @@ export class DeltaTable {
         ...(memory === undefined ? {} : { memory }),
         ...(threads === undefined ? {} : { threads }),
       })
-      this.#own = { session: await engine.connect(), close: () => engine.close() }
+      this.#own = { session: await engine.connect(this.#options.signal), close: () => engine.close() }
     }
     return this.#own.session
   }

@@ -68,7 +68,7 @@ export const table: Command = {
     }
     if (place === undefined) throw failure(USAGE_WRONG, { command: 'table', problem: 'It needs a dataset or the path of a table.' })
     const { path, lake } = await locate(invocation, place)
-    const handle = await DeltaTable.open(path, { outside: invocation.flag('outside') })
+    const handle = await DeltaTable.open(path, { outside: invocation.flag('outside'), signal: invocation.signal })
     const release = lake && action.writes ? await takeLease(invocation, name) : undefined
     try {
       return await action.run(invocation, handle)
