@@ -94,24 +94,50 @@ function session(connection: DuckDBConnection, scratch: string, signal: AbortSig
       nullable: true,
     }))
 
+  /** One call after the other, in the order asked for. */
+  let last: Promise<unknown> = Promise.resolve()
+  function inTurn<Result>(call: () => Promise<Result>): Promise<Result> {
+    const turn = last.then(call)
+    last = turn.catch(() => {})
+    return turn
+  }
+  /** The stream that is being read. A connection ends it, without a word, when another statement begins: what is left is taken in before. */
+  let open: Reading | undefined
+  const statement = <Result>(sql: string, call: () => Promise<Result>): Promise<Result> =>
+    inTurn(() =>
+      guarded(sql, async () => {
+        await open?.takeIn()
+        open = undefined
+        return call()
+      }),
+    )
+
   const self: Session = {
     scratch,
-    execute: (sql) => guarded(sql, async () => void (await connection.run(sql))),
+    execute: (sql) => statement(sql, async () => void (await connection.run(sql))),
 
     rows: (sql) =>
-      guarded(sql, async () => {
+      statement(sql, async () => {
         const result = await connection.runAndReadAll(sql)
         const names = result.deduplicatedColumnNames()
         return result.getRows().map((row): Row => Object.fromEntries(row.map((value, index) => [names[index] ?? '', fromDuckDB(value)])))
       }),
 
     async *stream(sql): AsyncIterable<Batch> {
-      const result = await guarded(sql, () => connection.stream(sql))
+      const { result, reading } = await statement(sql, async () => {
+        const begun = await connection.stream(sql)
+        open = readingOf(begun)
+        return { result: begun, reading: open }
+      })
       const columns = columnsOf(result)
-      for (;;) {
-        const chunk = await guarded(sql, () => result.fetchChunk())
-        if (chunk === null || chunk.rowCount === 0) return
-        yield batch(columns, chunk)
+      try {
+        for (;;) {
+          const chunk = await inTurn(() => guarded(sql, reading.next))
+          if (chunk === undefined) return
+          yield batch(columns, chunk)
+        }
+      } finally {
+        if (open === reading) open = undefined
       }
     },
 
@@ -159,6 +185,29 @@ function session(connection: DuckDBConnection, scratch: string, signal: AbortSig
     },
   }
   return self
+}
+
+interface Reading {
+  /** Undefined at the end. */
+  next(): Promise<DuckDBDataChunk | undefined>
+  /** Reads the rest into memory. */
+  takeIn(): Promise<void>
+}
+
+function readingOf(result: { fetchChunk(): Promise<DuckDBDataChunk | null> }): Reading {
+  const taken: DuckDBDataChunk[] = []
+  let ended = false
+  const fetch = async () => {
+    const chunk = ended ? null : await result.fetchChunk()
+    ended = chunk === null || chunk.rowCount === 0
+    return ended || chunk === null ? undefined : chunk
+  }
+  return {
+    next: async () => taken.shift() ?? fetch(),
+    async takeIn() {
+      for (let chunk = await fetch(); chunk !== undefined; chunk = await fetch()) taken.push(chunk)
+    },
+  }
 }
 
 function batch(columns: readonly Field[], chunk: DuckDBDataChunk): Batch {

@@ -4,7 +4,7 @@ import type { Storage } from '../storage/index.js'
 import type { Change } from './change.js'
 import { conflictOf, type IsolationLevel, levelOf } from './conflict.js'
 import type { Action } from './log/actions.js'
-import type { DeltaLog } from './log/log.js'
+import { type DeltaLog, isCorrupt } from './log/log.js'
 import { requireWritable } from './protocol.js'
 import { filePath, type Snapshot } from './snapshot.js'
 
@@ -63,7 +63,10 @@ export async function commitChange(
       throw error
     })
     if (written) return { version, applied: true }
-    const winner = await log.read(version)
+    const winner = await log.read(version).catch((error: unknown) => {
+      // Who won is not known, and it may be this very commit.
+      throw isCorrupt(error) ? error : failure(TABLE_COMMIT_UNKNOWN, { path: snapshot.path, version }, { cause: error })
+    })
     if (winner === undefined) continue
     if (winner.some((action) => action.commitInfo?.txnId === txnId)) return { version, applied: true }
     if (

@@ -337,7 +337,11 @@ export class DeltaTable {
   /** A condition that every row meets from now on; the rows there are must meet it already. Throws TABLE_CONSTRAINT_BROKEN. */
   addConstraint(name: string, expression: string, options: CommitOptions = {}): Promise<Committed> {
     return this.#change(options, async (session, snapshot) => {
-      const change = { ...prepareSetProperties(snapshot, { [`delta.constraints.${name}`]: expression }), operation: 'ADD CONSTRAINT' }
+      const change = {
+        ...prepareSetProperties(snapshot, { [`delta.constraints.${name}`]: expression }),
+        operation: 'ADD CONSTRAINT',
+        reads: { files: [], mayHold: () => true },
+      }
       const [check] = await checksOf(session, {
         ...snapshot,
         metadata: { ...snapshot.metadata, configuration: { [`delta.constraints.${name}`]: expression } },

@@ -120,3 +120,32 @@ describe('a session', () => {
     ])
   })
 })
+
+describe('a stream is whole', () => {
+  const count = async (rows: number) => {
+    let seen = 0
+    for await (const batch of session().stream(`SELECT * FROM range(${rows})`)) seen += batch.size
+    return seen
+  }
+
+  test('whatever else the session does meanwhile', async () => {
+    let seen = 0
+    for await (const batch of session().stream('SELECT * FROM range(100000)')) {
+      seen += batch.size
+      await session().rows('SELECT 1')
+    }
+    expect(seen).toBe(100_000)
+  })
+
+  test('beside other streams and statements', async () => {
+    const all = [
+      count(100_000),
+      session()
+        .rows('SELECT 1')
+        .then(() => 0),
+      count(100_000),
+      count(10),
+    ]
+    expect(await Promise.all(all)).toEqual([100_000, 0, 100_000, 10])
+  })
+})

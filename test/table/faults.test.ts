@@ -17,6 +17,8 @@ import { dataFiles, rowsOf, values } from './table.js'
  */
 interface Fault {
   readonly name: string
+  /** Which calls are numbered. Of one that only reads, it makes no difference whether it took effect or who was gone after it. */
+  readonly of: 'all' | 'writes'
   /** Whether the call takes effect although it fails; `half`: what it writes is cut short, under a name that nobody knows. */
   readonly effect: 'half' | 'whole'
   readonly error: ErrorDefinition<{ path: string; problem: string }> | ErrorDefinition<{ path: string }>
@@ -24,13 +26,13 @@ interface Fault {
   readonly away: number
 }
 
-/** What a process that is gone before a call leaves is what it leaves when it is gone after the one before it. */
+const GONE = Number.POSITIVE_INFINITY
 const faults: readonly Fault[] = [
-  { name: 'finds the disk full', effect: 'half', error: STORAGE_FULL, away: 0 },
-  { name: 'takes effect and fails', effect: 'whole', error: STORAGE_FAILED, away: 0 },
-  { name: 'takes effect and fails, and so do the two after it', effect: 'whole', error: STORAGE_FAILED, away: 2 },
-  { name: 'is the last, and cut short', effect: 'half', error: STORAGE_FAILED, away: Number.POSITIVE_INFINITY },
-  { name: 'is the last that takes effect', effect: 'whole', error: STORAGE_FAILED, away: Number.POSITIVE_INFINITY },
+  { name: 'call takes effect and fails', of: 'all', effect: 'whole', error: STORAGE_FAILED, away: 0 },
+  { name: 'write finds the disk full', of: 'writes', effect: 'half', error: STORAGE_FULL, away: 0 },
+  { name: 'write takes effect and fails, and so does the call after it', of: 'writes', effect: 'whole', error: STORAGE_FAILED, away: 1 },
+  { name: 'write is the last, and cut short', of: 'writes', effect: 'half', error: STORAGE_FAILED, away: GONE },
+  { name: 'write is the last that takes effect', of: 'writes', effect: 'whole', error: STORAGE_FAILED, away: GONE },
 ]
 
 interface Outside {
@@ -40,14 +42,16 @@ interface Outside {
   met(): boolean
 }
 
+const WRITES = new Set<PropertyKey>(['putIfAbsent', 'put', 'remove', 'makeFolder', 'settle', 'adopt', 'write', 'execute'])
 const ENGINE_CALLS = new Set<PropertyKey>(['write', 'execute', 'rows'])
 
 /** Storage and engine of which call number `at`, from 1, fails. */
-function faulty(at: number, { effect, error, away }: Fault, engine: Session): Outside {
+function faulty(at: number, { of, effect, error, away }: Fault, engine: Session): Outside {
   let calls = 0
   const wrap =
     (name: PropertyKey, whole: Call): Call =>
     async (...args) => {
+      if (calls < at && of === 'writes' && !WRITES.has(name)) return whole(...args)
       const call = ++calls
       if (call < at || call > at + away) return whole(...args)
       if (call === at && effect === 'whole') await whole(...args)
@@ -85,7 +89,7 @@ async function cutShort(name: PropertyKey, whole: Call, args: readonly unknown[]
   }
   if (name === 'write') {
     const [file] = (await whole(...args)) as Awaited<ReturnType<Session['write']>>
-    if (file !== undefined) truncateSync(file.path, file.bytes / 2)
+    if (file !== undefined) truncateSync(file.path, Math.floor(file.bytes / 2))
   }
 }
 
@@ -120,7 +124,6 @@ const operations: readonly Operation[] = [
     version: 4,
   },
   { name: 'delete', run: (table, txn) => table.delete('t.id IN (1, 3, 4)', { txn }), after: ['2 a', '5 c', '6 c'], version: 4 },
-  { name: 'restore', run: (table, txn) => table.restore(1, { txn }), after: before.slice(0, 2), version: 4 },
   { name: 'optimize', run: (table, txn) => table.optimize({ txn }), after: before, version: 4 },
   { name: 'checkpoint', run: (table) => table.checkpoint().then(() => ({})), after: before, version: 3 },
 ]
@@ -143,7 +146,7 @@ describe.each(operations)('$name', ({ properties, run, after, version }) => {
     filesBefore = dataFiles(table)
   })
 
-  test.each(faults)('of which one call $name', async (fault) => {
+  test.each(faults)('of which one $name', async (fault) => {
     const txn = { appId: 'test', version: 1 }
     let at = 1
     for (; ; at++) {
@@ -166,20 +169,19 @@ describe.each(operations)('$name', ({ properties, run, after, version }) => {
       expect(await rowsOf(reopened), said).toEqual(found === 3 ? before : after)
 
       // The same handle goes on where the storage has come back; a process that is gone is another one's to follow.
-      await again(() => run(fault.away === Number.POSITIVE_INFINITY ? reopened : table, txn))
+      await again(() => run(fault.away === GONE ? reopened : table, txn))
       const fresh = DeltaTable.at(path, { session: session() })
       expect((await fresh.snapshot()).version, said).toBe(version)
       expect(await rowsOf(fresh), said).toEqual(after)
       expect(dataFiles(fresh), `${said}: earlier versions need their files`).toEqual(expect.arrayContaining(filesBefore))
     }
-    expect(at).toBeGreaterThan(5)
-    console.log('POINTS', at - 1)
+    expect(at).toBeGreaterThan(3)
   })
 })
 
 /** Until it succeeds: as many calls may still fail as a fault lasts. */
 async function again(attempt: () => Promise<unknown>): Promise<void> {
-  for (let left = 4; left > 0; left--) {
+  for (let left = 3; left > 0; left--) {
     try {
       return void (await attempt())
     } catch (error) {
@@ -232,5 +234,5 @@ function requireWhole(path: string): void {
   if (!existsSync(path)) return
   const bytes = readFileSync(path)
   expect(bytes.length).toBe(4 * 1024 * 1024)
-  expect(bytes.every((byte) => byte === bytes[0])).toBe(true)
+  expect(bytes.equals(Buffer.alloc(bytes.length, bytes[0]))).toBe(true)
 }

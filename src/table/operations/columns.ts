@@ -101,7 +101,8 @@ function mergedType(known: JsonType, wanted: DataType): JsonType {
 }
 
 function metadataChange(operation: string, parameters: Change['parameters'], change: Evolved['change']): Change {
-  return { operation, parameters, metrics: {}, adds: [], removes: [], ...change, blind: false }
+  // Rows that others add meanwhile are as good under the new columns and properties.
+  return { operation, parameters, metrics: {}, adds: [], removes: [], ...change, blind: false, reads: { files: [], mayHold: () => false } }
 }
 
 export function prepareAddColumns(snapshot: Snapshot, fields: readonly Field[], comments: Readonly<Record<string, string>>): Change {

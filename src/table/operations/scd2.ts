@@ -245,7 +245,7 @@ async function placeEvents(session: Session, snapshot: Snapshot, { options, trac
   const rows = Number(row?.['n'] ?? 0)
   if (rows > 0 && late === 'refuse') {
     const example = await oneOf(session, keys, `FROM ${names.arrived} WHERE late`)
-    throw invalid(snapshot, `the row of ${example} came late (as did ${rows - 1} more): there is a newer version already`)
+    throw invalid(snapshot, `${rows} of the rows came late, such as ${example}: their keys have newer versions already`)
   }
   return rows
 }

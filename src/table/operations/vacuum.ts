@@ -90,8 +90,12 @@ function relative(table: string, path: string): string {
   return path.startsWith(`${table}/`) ? path.slice(table.length + 1) : path
 }
 
+/** A file that a process was writing when it died. */
+const TEMPORARY = /(^|\/)\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
+
 /** What begins with `_` or `.` is not the table's data, save the change data feed and partitions of a column that is called so. */
 function isHidden(name: string, partitions: ReadonlySet<string>): boolean {
+  if (TEMPORARY.test(name)) return false
   return name.split('/').some((part, index, parts) => {
     if (!/^[_.]/.test(part) || (index === 0 && part === '_change_data')) return false
     const column = index < parts.length - 1 && part.includes('=') ? part.slice(0, part.indexOf('=')) : undefined
