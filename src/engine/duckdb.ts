@@ -124,17 +124,29 @@ function session(connection: DuckDBConnection, scratch: string, signal: AbortSig
       }),
 
     async *stream(sql): AsyncIterable<Batch> {
-      const { result, reading } = await statement(sql, async () => {
-        const begun = await connection.stream(sql)
+      // Of a stream that fails midway DuckDB's client says only that it has no more rows. A last row of our own tells that it has not failed.
+      const marked = `(${sql}\n) UNION ALL BY NAME SELECT true AS ${quoteName(END)}`
+      const shiftedBack = (error: SluiceError) => {
+        throw shifted(error, -1)
+      }
+      const { result, reading } = await statement(marked, async () => {
+        const begun = await connection.stream(marked)
         open = readingOf(begun)
         return { result: begun, reading: open }
-      })
-      const columns = columnsOf(result)
+      }).catch(shiftedBack)
+      const columns = columnsOf(result).slice(0, -1)
       try {
         for (;;) {
           const chunk = await inTurn(() => guarded(sql, reading.next))
-          if (chunk === undefined) return
-          yield batch(columns, chunk)
+          if (chunk === undefined) {
+            // Once more, for what went wrong.
+            await self.execute(marked).catch(shiftedBack)
+            throw failure(ENGINE_FAILED, { problem: 'a result ended before its last row' })
+          }
+          const isLast = chunk.getColumnVector(columns.length).getItem(chunk.rowCount - 1) === true
+          const size = chunk.rowCount - (isLast ? 1 : 0)
+          if (size > 0) yield batch(columns, chunk, size)
+          if (isLast) return
         }
       } finally {
         if (open === reading) open = undefined
@@ -210,14 +222,20 @@ function readingOf(result: { fetchChunk(): Promise<DuckDBDataChunk | null> }): R
   }
 }
 
-function batch(columns: readonly Field[], chunk: DuckDBDataChunk): Batch {
+/** The column of the row that ends a stream. */
+const END = '_sluice_end'
+
+function batch(columns: readonly Field[], chunk: DuckDBDataChunk, size: number): Batch {
   const vectors = columns.map((_, index) => chunk.getColumnVector(index))
   return {
     columns,
-    size: chunk.rowCount,
+    size,
     value: (row, column) => fromDuckDB(vectors[column]?.getItem(row) ?? null),
     get rows() {
-      return chunk.getRows().map((row) => row.map(fromDuckDB))
+      return chunk
+        .getRows()
+        .slice(0, size)
+        .map((row) => row.slice(0, columns.length).map(fromDuckDB))
     },
   }
 }

@@ -25,7 +25,7 @@ import { diffSnapshots, type TableDiff } from './diff.js'
 import { type Action, type CommitInfo, decodePath } from './log/actions.js'
 import { vectorPath } from './log/deletion-vector.js'
 import { type Commit, deltaLog } from './log/log.js'
-import { prepareAppend, type RowInput, rowsSql } from './operations/append.js'
+import { fitted, prepareAppend, type RowInput, rowsSql } from './operations/append.js'
 import {
   prepareAddColumns,
   prepareDropColumn,
@@ -257,20 +257,28 @@ export class DeltaTable {
     return diffSnapshots(await this.session(), this.#log(), from, to)
   }
 
-  /** Adds a SELECT's rows, matched by column name, or rows as they are: `append([{ id: 1n, name: 'ann' }])`. */
-  append(rows: string | readonly RowInput[], options: CommitOptions = {}): Promise<Committed> {
-    return this.#change(options, (session, snapshot) =>
-      prepareAppend(session, snapshot, typeof rows === 'string' ? rows : rowsSql(snapshot, rows)),
-    )
+  /**
+   * Adds a SELECT's rows, matched by column name, or rows as they are: `append([{ id: 1n, name: 'ann' }])`. A column left out is null; with
+   * `mergeSchema` a column that the table lacks joins it. Throws TABLE_SCHEMA_MISMATCH.
+   */
+  append(rows: string | readonly RowInput[], options: CommitOptions & { readonly mergeSchema?: boolean } = {}): Promise<Committed> {
+    return this.#change(options, async (session, snapshot) => {
+      const given = typeof rows === 'string' ? rows : rowsSql(snapshot, rows)
+      const { query, snapshot: target, change } = await fitted(session, snapshot, given, options.mergeSchema === true)
+      const append = await prepareAppend(session, target, query)
+      return change.metadata === undefined ? append : { ...append, ...change, blind: false, reads: { files: [], mayHold: () => false } }
+    })
   }
 
-  /** Replaces all rows; the columns too, with a definition; or only the partitions that the new rows belong to. */
+  /** Replaces all rows; the columns too, with a definition; or only the partitions that the new rows belong to. Throws TABLE_SCHEMA_MISMATCH. */
   overwrite(query: string, options: OverwriteOptions = {}): Promise<Committed> {
-    return this.#change(options, (session, snapshot) =>
-      options.partitions === 'dynamic'
-        ? prepareOverwritePartitions(session, snapshot, query)
-        : prepareOverwrite(session, snapshot, query, options.definition),
-    )
+    return this.#change(options, async (session, snapshot) => {
+      if (options.definition !== undefined) return prepareOverwrite(session, snapshot, query, options.definition)
+      const { query: rows } = await fitted(session, snapshot, query, false)
+      return options.partitions === 'dynamic'
+        ? prepareOverwritePartitions(session, snapshot, rows)
+        : prepareOverwrite(session, snapshot, rows)
+    })
   }
 
   /** Replaces the rows for which the predicate is true. Throws TABLE_OUTSIDE_PREDICATE. */

@@ -104,6 +104,16 @@ describe('a session', () => {
     expect(readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())).toEqual([])
   })
 
+  test('a stream that fails midway fails, and does not end as if it were whole', async () => {
+    const read = async () => {
+      for await (const _ of session().stream(
+        "SELECT CASE WHEN range = 900000 THEN error('late') ELSE range END AS n FROM range(1000000)",
+      )) {
+      }
+    }
+    await expect(read()).rejects.toMatchObject({ code: 'ENGINE_FAILED', message: expect.stringContaining('late') })
+  })
+
   test('describes what a SELECT gives, without running it', async () => {
     const sql = `SELECT 1::TINYINT AS a, 1.5 AS b, {'x y': [1], 'z': MAP {'k': DATE '2020-01-01'}} AS c, error('not run') AS d`
     expect((await session().describe(sql)).map((field) => field.type)).toMatchObject([

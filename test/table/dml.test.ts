@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { column } from '../../src/schema/index.js'
-import type { DeltaTable, MergeClauses } from '../../src/table/index.js'
+import { DeltaTable, type MergeClauses } from '../../src/table/index.js'
 import { openSession } from '../session.js'
 import { codeOf, dataFiles, fed, newTable, rowsOf, values } from './table.js'
 
@@ -243,4 +243,14 @@ describe('refused, and nothing written', () => {
     expect((await table.snapshot()).version).toBe(1)
     expect(dataFiles(table)).toHaveLength(1)
   })
+})
+
+test('operations side by side in one session each see every row', async () => {
+  const table = await newTable(session(), columns, {
+    properties: { 'delta.enableDeletionVectors': 'true', 'delta.checkpointInterval': '2' },
+  })
+  await table.append("SELECT range AS id, 'x' AS name, 0 AS n FROM range(40)")
+  const handles = Array.from({ length: 8 }, () => DeltaTable.at(table.path, { session: session() }))
+  await Promise.all(handles.map((handle, index) => handle.delete(`t.id % 10 = ${index}`)))
+  expect(await rowsOf(table, { columns: ['id'] })).toEqual(['18', '19', '28', '29', '38', '39', '8', '9'])
 })

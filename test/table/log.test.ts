@@ -110,7 +110,10 @@ describe('a log that is damaged', () => {
   test('a missing version is named', async () => {
     const table = await appended(4)
     rmSync(logFile(table, 2))
-    await expect(newHandle(table).snapshot()).rejects.toMatchObject({ code: 'TABLE_LOG_CORRUPT', message: expect.stringContaining('version 2') })
+    await expect(newHandle(table).snapshot()).rejects.toMatchObject({
+      code: 'TABLE_LOG_CORRUPT',
+      message: expect.stringContaining('version 2'),
+    })
     expect(await rowsOf(table, { version: 1, columns: ['n'] })).toEqual(['1'])
   })
 

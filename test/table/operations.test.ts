@@ -289,3 +289,29 @@ describe('files of other writers', () => {
     expect(await rowsOf(table)).toEqual(['2 bob', '4 dan'])
   })
 })
+
+describe('columns of appended rows', () => {
+  const table = () => newTable(session(), { id: column.long({ nullable: false }), name: column.string() })
+
+  test('are matched by name whatever their order and case; what is left out is null', async () => {
+    const found = await table()
+    await found.append("SELECT 'ann' AS NAME, 1 AS id")
+    await found.append('SELECT 2 AS id')
+    await found.append([{ id: 3n, name: 'cyd' }, { id: 4n }])
+    expect(await rowsOf(found)).toEqual(['1 ann', '2 null', '3 cyd', '4 null'])
+  })
+
+  test('that the table lacks are refused, or join it', async () => {
+    const found = await table()
+    expect(await codeOf(found.append("SELECT 1 AS id, 'x' AS extra"))).toBe('TABLE_SCHEMA_MISMATCH')
+    expect(await codeOf(found.overwrite("SELECT 1 AS id, 'x' AS extra"))).toBe('TABLE_SCHEMA_MISMATCH')
+    expect(await codeOf(found.append([{ extra: 1 }]))).toBe('TABLE_CHANGE_INVALID')
+    await found.append("SELECT 1 AS id, 'x' AS extra", { mergeSchema: true })
+    await found.append('SELECT 2 AS id')
+    expect(await rowsOf(found)).toEqual(['1 null x', '2 null null'])
+  })
+
+  test('that may not be null are not left out', async () => {
+    expect(await codeOf((await table()).append("SELECT 'ann' AS name"))).toBe('TABLE_SCHEMA_MISMATCH')
+  })
+})

@@ -107,6 +107,8 @@ export interface Action {
 /** Throws a plain Error when a line is no action, or the text is not the one that was written. */
 export function parseActions(text: string): Action[] {
   const lines = text.split('\n').filter((line) => line.trim() !== '')
+  // Nobody commits nothing: it is a file whose content was lost.
+  if (lines.length === 0) throw new Error('it is empty')
   const actions = lines.map(parseAction)
   const at = actions.findIndex((action) => action.commitInfo?.contentHash !== undefined)
   if (at >= 0 && actions[at]?.commitInfo?.contentHash !== contentHash(lines.filter((_, index) => index !== at)))

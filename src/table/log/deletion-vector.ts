@@ -47,6 +47,7 @@ export function vectorId({ storageType, pathOrInlineDv, offset }: DeletionVector
  * @throws TABLE_LOG_CORRUPT, for `table`, when there is no such storage type or the text names no file within the table
  */
 export function vectorPath({ storageType, pathOrInlineDv }: DeletionVector, table: string): string | undefined {
+  if (typeof pathOrInlineDv !== 'string') throw corrupt(table, 'a deletion vector does not say where it is')
   if (storageType === 'i') return undefined
   if (storageType === 'p') return pathOrInlineDv
   if (storageType !== 'u') throw corrupt(table, `no deletion vector has the storage type ${JSON.stringify(storageType)}`)

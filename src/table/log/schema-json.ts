@@ -117,6 +117,7 @@ function mapType(
 }
 
 function parseField(field: JsonField, mapping: ColumnMapping): Field {
+  if (typeof field.name !== 'string') throw new Error('a column has no name')
   const type = parseType(field.type, mapping)
   const name = field.metadata?.['delta.columnMapping.physicalName']
   const id = field.metadata?.['delta.columnMapping.id']

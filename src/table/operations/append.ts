@@ -1,7 +1,8 @@
 import { literal, quoteName, type Session, type SqlValue, sqlType } from '../../engine/index.js'
-import { failure, TABLE_CHANGE_INVALID } from '../../errors/index.js'
+import { failure, TABLE_CHANGE_INVALID, TABLE_SCHEMA_MISMATCH } from '../../errors/index.js'
 import { type Change, type WrittenRows, writeRows } from '../change.js'
 import type { Snapshot } from '../snapshot.js'
+import { type Evolved, evolve } from './columns.js'
 
 export type RowInput = Readonly<Record<string, SqlValue>>
 
@@ -16,6 +17,32 @@ export function rowsSql({ path, fields }: Pick<Snapshot, 'path' | 'fields'>, row
   // A row of nulls, left out again, lets no rows at all be written like any others.
   const nothing = `(${fields.map(() => 'NULL').join(', ')})`
   return `SELECT ${columns} FROM (VALUES ${[...values, ...(rows.length === 0 ? [nothing] : [])].join(', ')}) AS v(${names})${rows.length === 0 ? ' WHERE false' : ''}`
+}
+
+/**
+ * A query with the table's columns: what it leaves out is null. A column that the table lacks joins it with `mergeSchema`, and is
+ * refused without. Throws TABLE_SCHEMA_MISMATCH.
+ */
+export async function fitted(
+  session: Session,
+  snapshot: Snapshot,
+  query: string,
+  mergeSchema: boolean,
+): Promise<Evolved & { readonly query: string }> {
+  const arriving = await session.describe(`SELECT * FROM (${query})`)
+  const names = new Map(arriving.map((field) => [field.name.toLowerCase(), field.name]))
+  const evolved = mergeSchema ? evolve(snapshot, arriving) : { snapshot, change: {} }
+  const known = new Set(evolved.snapshot.fields.map((field) => field.name.toLowerCase()))
+  const mismatch = (problem: string) => failure(TABLE_SCHEMA_MISMATCH, { path: snapshot.path, problem })
+  const extra = arriving.filter((field) => !known.has(field.name.toLowerCase())).map((field) => field.name)
+  if (extra.length > 0) throw mismatch(`the table has no ${extra.join(', ')} (\`mergeSchema\` adds columns)`)
+  const absent = evolved.snapshot.fields.find((field) => !field.nullable && !names.has(field.name.toLowerCase()))
+  if (absent !== undefined) throw mismatch(`they have no ${absent.name}, which may not be null`)
+  const select = evolved.snapshot.fields.map(({ name, type }) => {
+    const arrived = names.get(name.toLowerCase())
+    return `${arrived === undefined ? `NULL::${sqlType(type)}` : quoteName(arrived)} AS ${quoteName(name)}`
+  })
+  return { ...evolved, query: `SELECT ${select.join(', ')} FROM (${query})` }
 }
 
 /** Adds a query's rows. */
