@@ -153,12 +153,21 @@ function parseAction(line: string): Action {
 
 /** Fields that an action lacks are null in a checkpoint, and for some writers in a commit too: absent it is. */
 export function withoutNulls(action: Action): Action {
+  if (!Object.values(action).some((body: object | null) => body === null || hasNulls(body))) return action
   const entries = Object.entries(action).flatMap(([kind, body]) => (body === null ? [] : [[kind, dropNulls(body as object)]]))
   return Object.fromEntries(entries) as Action
 }
 
+function hasNulls(body: object): boolean {
+  for (const name in body) {
+    const one = (body as Readonly<Record<string, unknown>>)[name]
+    if (one === null || (name === 'deletionVector' && hasNulls(one as object))) return true
+  }
+  return false
+}
+
 export function dropNulls<Body extends object>(body: Body): Body {
-  if (!Object.values(body).includes(null) && !('deletionVector' in body)) return body
+  if (!hasNulls(body)) return body
   const entries = Object.entries(body).filter(([, one]) => one !== null)
   return Object.fromEntries(entries.map(([name, one]) => [name, name === 'deletionVector' ? dropNulls(one) : one])) as Body
 }
