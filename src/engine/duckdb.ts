@@ -113,6 +113,16 @@ function session(connection: DuckDBConnection, scratch: string, signal: AbortSig
       }),
     )
 
+  /** A predicate's syntax tree, as JSON. */
+  async function treeOf(predicate: string): Promise<string> {
+    const sql = `SELECT 1 FROM t WHERE (${predicate}\n)`
+    const [row] = await self.rows(`SELECT json_serialize_sql(${quoteText(sql)})::VARCHAR AS tree`)
+    const text = String(row?.['tree'])
+    const { error, error_message: problem } = JSON.parse(text) as { error?: boolean; error_message?: string }
+    if (error === true) throw failure(ENGINE_SQL_INVALID, { problem: problem ?? predicate })
+    return text
+  }
+
   const self: Session = {
     scratch,
     execute: (sql) => statement(sql, async () => void (await connection.run(sql))),
@@ -154,15 +164,10 @@ function session(connection: DuckDBConnection, scratch: string, signal: AbortSig
       }
     },
 
-    async condition(predicate) {
-      const sql = `SELECT 1 FROM t WHERE (${predicate}\n)`
-      const [row] = await self.rows(`SELECT json_serialize_sql(${quoteText(sql)})::VARCHAR AS tree`)
-      const text = String(row?.['tree'])
-      const { error, error_message: problem } = JSON.parse(text) as { error?: boolean; error_message?: string }
-      if (error === true) throw failure(ENGINE_SQL_INVALID, { problem: problem ?? predicate })
-      // As text: numbers of more digits than a double has stay whole.
-      return conditionOf(text)
-    },
+    // As text: numbers of more digits than a double has stay whole.
+    condition: async (predicate) => conditionOf(await treeOf(predicate)),
+
+    functions: async (expression) => [...functionsIn(JSON.parse(await treeOf(expression)))],
 
     async describe(sql) {
       const rows = await self.rows(`DESCRIBE ${sql}`).catch((error: SluiceError) => {
@@ -178,7 +183,7 @@ function session(connection: DuckDBConnection, scratch: string, signal: AbortSig
     async write(request) {
       try {
         const rows = await self.rows(copySql(request))
-        const written = rows.map(writtenFile)
+        const written = rows.map(writtenFile).map((file) => ({ ...file, path: withoutDot(file.path, request.folder) }))
         await Promise.all(written.filter((file) => file.rows === 0).map((file) => rm(file.path, { force: true })))
         return written.filter((file) => file.rows > 0)
       } catch (error) {
@@ -198,6 +203,12 @@ function session(connection: DuckDBConnection, scratch: string, signal: AbortSig
     },
   }
   return self
+}
+
+function* functionsIn(tree: unknown): Generator<string> {
+  if (typeof tree !== 'object' || tree === null) return
+  if ('function_name' in tree && typeof tree.function_name === 'string') yield tree.function_name
+  for (const one of Object.values(tree)) yield* functionsIn(one)
 }
 
 interface Reading {
@@ -267,10 +278,15 @@ function scanSql(scan: Scan): string {
     ...(rows > 0 ? [`explicit_cardinality = ${rows}`] : []),
     ...(exact || schema.length === 0 ? [] : [`schema = MAP {${schema.join(', ')}}`]),
   ]
+  // DuckDB takes a filter below the cast of a narrower file's column, and casts the constant: 1.5 becomes 2. In a list, the value is out of its reach.
   const select = columns.map((column) => {
     const index = data.indexOf(column)
     const value =
-      index < 0 ? partitionValueSql(column, files) : exact ? quoteName(column.name) : repackedSql(`c${index}`, column.type, 'named')
+      index < 0
+        ? partitionValueSql(column, files)
+        : exact
+          ? quoteName(column.name)
+          : repackedSql(scan.widened === true ? `[c${index}][1]` : `c${index}`, column.type, 'named')
     return `${value} AS ${quoteName(column.name)}`
   })
   if (scan.fileNumber !== undefined) select.push(`file_index::BIGINT AS ${quoteName(scan.fileNumber)}`)
@@ -326,7 +342,7 @@ function holdsStored(type: DataType): boolean {
 
 function partitionValueSql(column: Field, files: Scan['files']): string {
   const type = sqlType(column.type)
-  const values = files.map((file) => file.partition[column.stored?.name ?? column.name] ?? null)
+  const values = files.map((file) => file.partition[column.stored?.name ?? column.name] || null)
   // Delta keeps a binary partition value as the text of its bytes.
   const cast = column.type.kind === 'binary' ? (sql: string) => `encode(${sql})` : (sql: string) => `${sql}::${type}`
   if (values.every((value) => value === values[0])) return cast(literal(values[0] ?? null))
@@ -334,6 +350,11 @@ function partitionValueSql(column: Field, files: Scan['files']): string {
   return column.type.kind === 'binary'
     ? `encode(([${list}])[(file_index + 1)::BIGINT])`
     : `([${list}]::${type}[])[(file_index + 1)::BIGINT]`
+}
+
+/** With PARTITION_BY, DuckDB 1.5.5 loses the last part of a folder's path when that ends in a character beyond ASCII. */
+function place(folder: string, partitionBy: readonly string[]): string {
+  return partitionBy.length > 0 ? `${folder}/.` : folder
 }
 
 const SMALL_FILE_BYTES = 32 * 1024 * 1024
@@ -361,7 +382,7 @@ function copySql({
     // A file is ended between row groups: small files need small ones.
     ...(fileBytes < SMALL_FILE_BYTES && partitionBy.length === 0 ? ['ROW_GROUP_SIZE 20480'] : []),
   ]
-  return `COPY (${columns === undefined ? query : storedQuery(query, columns)}) TO ${quoteText(folder)} (${options.join(', ')})`
+  return `COPY (${columns === undefined ? query : storedQuery(query, columns)}) TO ${quoteText(place(folder, partitionBy))} (${options.join(', ')})`
 }
 
 function storedQuery(query: string, columns: readonly Field[]): string {
@@ -395,6 +416,10 @@ function nestedIds(type: DataType): string {
           ] as const)
         : []
   return parts.flatMap(([name, one]) => (nestedIds(one) === '' ? [] : [`${name}: {${nestedIds(one)}}`])).join(', ')
+}
+
+function withoutDot(path: string, folder: string): string {
+  return path.startsWith(`${folder}/./`) ? `${folder}/${path.slice(folder.length + 3)}` : path
 }
 
 function writtenFile(row: Row): WrittenFile {

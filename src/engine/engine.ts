@@ -42,6 +42,8 @@ export interface Scan {
   /** The columns wanted, partition columns included. A column that a file lacks is null. */
   readonly columns: readonly Field[]
   readonly partitionColumns: readonly string[]
+  /** True when files may hold narrower types than the columns have. */
+  readonly widened?: boolean
   /** Adds a column of this name with the number, from 0, of the file a row came from. */
   readonly fileNumber?: string
   /** Adds a column of this name with a row's number, from 0, in its file. */
@@ -109,6 +111,8 @@ export interface Session {
   stream(sql: string): AsyncIterable<Batch>
   /** What a predicate asks of columns one by one, as far as that can be told; ENGINE_SQL_INVALID when it is no SQL. */
   condition(predicate: string): Promise<Condition>
+  /** The functions that an expression calls, by name, operators among them; ENGINE_SQL_INVALID when it is no SQL. */
+  functions(expression: string): Promise<string[]>
   /** The columns a SELECT would give, without running it. */
   describe(sql: string): Promise<Field[]>
   /** Names a SELECT for the rest of the session, in place of an earlier one of that name. */

@@ -2,7 +2,14 @@ import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { quoteName, type ScanFile, type Session, sqlType, type WrittenFile } from '../engine/index.js'
-import { failure, isSluiceError, TABLE_CONSTRAINT_BROKEN, TABLE_FILE_MISSING, TABLE_NULL_REFUSED } from '../errors/index.js'
+import {
+  failure,
+  isSluiceError,
+  TABLE_CHANGE_INVALID,
+  TABLE_CONSTRAINT_BROKEN,
+  TABLE_FILE_MISSING,
+  TABLE_NULL_REFUSED,
+} from '../errors/index.js'
 import { type Field, storedField, typeText } from '../schema/index.js'
 import type { Storage } from '../storage/index.js'
 import { type Check, checksOf } from './constraints.js'
@@ -17,6 +24,7 @@ import {
   type RemoveFile,
 } from './log/actions.js'
 import { decodeVector, vectorPath } from './log/deletion-vector.js'
+import { hasFeature } from './protocol.js'
 import { filePath, type Snapshot, storedNames } from './snapshot.js'
 import { formatStatistics, parseStatistics } from './statistics.js'
 
@@ -237,6 +245,8 @@ function requireNoNulls(target: WriteTarget, files: readonly WrittenFile[]): voi
 /** The engine writes an instant as `2020-01-01 00:00:00.5+00`; Delta wants ISO 8601 in UTC. */
 function partitionValue(value: string | null, field: Field | undefined): string | null {
   if (value === null || value === '') return null
+  if (/\(BC\)|infinity/.test(value) && ['date', 'timestamp', 'timestamp_ntz'].includes(field?.type.kind ?? ''))
+    throw failure(TABLE_CHANGE_INVALID, { path: 'The table', problem: `${value} cannot name a partition of ${field?.name}` })
   return field?.type.kind === 'timestamp' ? `${value.replace(/\+00$/, '').replace(' ', 'T')}Z` : value
 }
 
@@ -303,6 +313,7 @@ export async function scanFiles(
     files: scan,
     columns: columns === undefined ? snapshot.fields : snapshot.fields.filter((field) => columns.includes(field.name)),
     partitionColumns: snapshot.partitionColumns,
+    widened: hasFeature(snapshot.protocol, 'typeWidening') || hasFeature(snapshot.protocol, 'typeWidening-preview'),
     ...(options.fileNumber === undefined ? {} : { fileNumber: options.fileNumber }),
     ...(options.rowNumber === undefined ? {} : { rowNumber: options.rowNumber }),
   })

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { duckdb, quoteNames, type Row, type Session } from '../engine/index.js'
+import { duckdb, quoteName, quoteNames, type Row, type Session } from '../engine/index.js'
 import {
   ENGINE_FILE_UNREADABLE,
   failure,
@@ -41,7 +41,7 @@ import { prepareDelete, prepareReplaceKeys, prepareReplaceWhere, prepareUpdate }
 import { prepareRestore } from './operations/restore.js'
 import { prepareScd2, type Scd2Options } from './operations/scd2.js'
 import { planVacuum, type Vacuumed, type VacuumOptions } from './operations/vacuum.js'
-import { requireWritable } from './protocol.js'
+import { fieldsIn, requireWritable } from './protocol.js'
 import { filesThat, readSnapshot, type Snapshot, whereHolds, withinRanges } from './snapshot.js'
 import type { Range } from './statistics.js'
 
@@ -296,7 +296,9 @@ export class DeltaTable {
    * others inserted. Throws TABLE_KEYS_REPEAT.
    */
   merge(source: string, keys: readonly string[], options: CommitOptions & { readonly clauses?: MergeClauses } = {}): Promise<Committed> {
-    return this.#change(options, (session, snapshot) => prepareMerge(session, snapshot, { relation: source, keys }, options.clauses))
+    return this.#change(options, (session, snapshot) =>
+      onceRead(session, source, (relation) => prepareMerge(session, snapshot, { relation, keys }, options.clauses)),
+    )
   }
 
   /**
@@ -324,12 +326,12 @@ export class DeltaTable {
 
   /** `renameColumn(['address', 'town'], 'city')`. Needs column mapping. */
   renameColumn(column: readonly string[], to: string, options: CommitOptions = {}): Promise<Committed> {
-    return this.#change(options, async (_, snapshot) => prepareRenameColumn(snapshot, column, to))
+    return this.#change(options, (session, snapshot) => keepingChecks(session, snapshot, prepareRenameColumn(snapshot, column, to)))
   }
 
   /** Needs column mapping. */
   dropColumn(column: readonly string[], options: CommitOptions = {}): Promise<Committed> {
-    return this.#change(options, async (_, snapshot) => prepareDropColumn(snapshot, column))
+    return this.#change(options, (session, snapshot) => keepingChecks(session, snapshot, prepareDropColumn(snapshot, column)))
   }
 
   /** Needs the property delta.enableTypeWidening. */
@@ -345,6 +347,8 @@ export class DeltaTable {
   /** A condition that every row meets from now on; the rows there are must meet it already. Throws TABLE_CONSTRAINT_BROKEN. */
   addConstraint(name: string, expression: string, options: CommitOptions = {}): Promise<Committed> {
     return this.#change(options, async (session, snapshot) => {
+      if (snapshot.metadata.configuration[`delta.constraints.${name}`] !== undefined)
+        throw failure(TABLE_CHANGE_INVALID, { path: this.path, problem: `it has a constraint ${name} already` })
       const change = {
         ...prepareSetProperties(snapshot, { [`delta.constraints.${name}`]: expression }),
         operation: 'ADD CONSTRAINT',
@@ -525,6 +529,27 @@ function checkpointInterval(snapshot: Snapshot): number {
 /** Whether a failed commit may have taken effect: then its data files are perhaps the table's. */
 export function mayBeIn(error: unknown): boolean {
   return isSluiceError(error) && error.code === TABLE_COMMIT_UNKNOWN.code
+}
+
+/** A SELECT is run once, however often its rows are looked at: another time it may give others. */
+async function onceRead<Result>(session: Session, source: string, use: (relation: string) => Promise<Result>): Promise<Result> {
+  if (!source.trimStart().startsWith('(')) return use(source)
+  const name = quoteName(`_sluice_source_${randomUUID()}`)
+  await session.execute(`CREATE TEMP TABLE ${name} AS SELECT * FROM ${source}`)
+  try {
+    return await use(name)
+  } finally {
+    await session.execute(`DROP TABLE IF EXISTS ${name}`)
+  }
+}
+
+/** Throws TABLE_CHANGE_INVALID when a constraint could not be evaluated over the columns that are left. */
+async function keepingChecks(session: Session, snapshot: Snapshot, change: Change): Promise<Change> {
+  const metadata = change.metadata ?? snapshot.metadata
+  await checksOf(session, { path: snapshot.path, fields: fieldsIn(metadata), metadata }).catch((cause: unknown) => {
+    throw failure(TABLE_CHANGE_INVALID, { path: snapshot.path, problem: 'a constraint speaks of the column' }, { cause })
+  })
+  return change
 }
 
 function infoOf(actions: readonly Action[] | undefined): CommitInfo | undefined {

@@ -27,8 +27,8 @@ type File = readonly [string, AddFile]
 /** What lies between two snapshots, without opening a data file. */
 export async function diffSnapshots(session: Session, log: DeltaLog, from: Snapshot, to: Snapshot): Promise<TableDiff> {
   const { added, removed } = (await changedByCommits(log, from, to)) ?? {
-    added: await to.files.filter((add) => !from.files.has(fileKey(add))),
-    removed: await from.files.filter((add) => !to.files.has(fileKey(add))),
+    added: await to.files.without(from.files),
+    removed: await from.files.without(to.files),
   }
   return {
     from: from.version,

@@ -6,7 +6,7 @@ export interface LaterAdd {
   later(): AddFile
 }
 
-/** False only for files that cannot hold what is wanted. A file whose statistics are not known may. */
+/** False only for files that cannot hold what is wanted, by partition values and statistics alone. A file whose statistics are not known may. */
 export type FileTest = (add: AddFile) => boolean
 
 type Entry = AddFile | LaterAdd
@@ -43,6 +43,16 @@ export class FileSet implements ReadonlyMap<string, AddFile> {
   async filter(test: FileTest): Promise<(readonly [string, AddFile])[]> {
     const found: (readonly [string, AddFile])[] = []
     for await (const add of this.#tested(test)) found.push([fileKey(add), add])
+    return found
+  }
+
+  /** The files that are not in another set, with their keys and all of their statistics. */
+  async without(other: ReadonlyMap<string, AddFile>): Promise<(readonly [string, AddFile])[]> {
+    const found: (readonly [string, AddFile])[] = []
+    for await (const add of this.whole()) {
+      const key = fileKey(add)
+      if (!other.has(key)) found.push([key, add])
+    }
     return found
   }
 

@@ -64,6 +64,7 @@ export function withFeatures(protocol: Protocol, features: readonly string[]): P
 export function featuresOf(fields: readonly Field[], properties: Readonly<Record<string, string>>): string[] {
   return [
     ...(fields.some((field) => holds(field.type, 'timestamp_ntz')) ? ['timestampNtz'] : []),
+    ...(properties['delta.appendOnly'] === 'true' ? ['appendOnly'] : []),
     ...(properties['delta.enableDeletionVectors'] === 'true' ? ['deletionVectors'] : []),
     ...(properties['delta.enableChangeDataFeed'] === 'true' ? ['changeDataFeed'] : []),
     ...(properties['delta.enableTypeWidening'] === 'true' ? ['typeWidening'] : []),
@@ -126,6 +127,24 @@ export function requireWritable(path: string, protocol: Protocol, metadata: Meta
     if (field.type === 'void') unknown.push(`a void column (${name})`)
   }
   if (unknown.length > 0) throw failure(TABLE_FEATURE_UNSUPPORTED, { path, features: [...new Set(unknown)], access: 'write' })
+}
+
+/** Properties that stand for features we do not write, and those that are no properties but ways to change the protocol. */
+const REFUSED_PROPERTIES =
+  /^delta\.(enableRowTracking|enableInCommitTimestamps|enableIcebergCompat.*|universalFormat\..*|feature\..*|min(Reader|Writer)Version)$/
+const FEED_COLUMNS = new Set(['_change_type', '_commit_version', '_commit_timestamp'])
+
+/** Throws TABLE_FEATURE_UNSUPPORTED for a property that is newly set and that we do not serve, TABLE_COLUMN_NAME_INVALID for the change feed's own names. */
+export function requireProperties(
+  before: Readonly<Record<string, string>>,
+  after: Readonly<Record<string, string>>,
+  fields: readonly Field[],
+): void {
+  const refused = Object.keys(after).filter((key) => REFUSED_PROPERTIES.test(key) && after[key] !== 'false' && after[key] !== before[key])
+  if (refused.length > 0) throw failure(TABLE_FEATURE_UNSUPPORTED, { path: 'The table', features: refused, access: 'write' })
+  const taken =
+    after['delta.enableChangeDataFeed'] === 'true' ? fields.find((field) => FEED_COLUMNS.has(field.name.toLowerCase())) : undefined
+  if (taken !== undefined) throw failure(TABLE_COLUMN_NAME_INVALID, { column: taken.name })
 }
 
 /** Throws TABLE_COLUMN_NAME_INVALID. */

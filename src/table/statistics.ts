@@ -75,7 +75,8 @@ function formatBound(text: string | undefined, type: DataType, column: ColumnSta
     case 'float':
     case 'double':
       if (column.hasNan || !Number.isFinite(Number(text))) return undefined
-      return side === 'max' && Number(text) === 0 ? '0.0' : String(Number(text))
+      // As a double, which the column may once become, a float is not what its shortest text says.
+      return side === 'max' && Number(text) === 0 ? '0.0' : String(type.kind === 'float' ? Math.fround(Number(text)) : Number(text))
     case 'boolean':
     case 'binary':
       return undefined
@@ -191,7 +192,8 @@ function comparable(value: unknown, type: DataType): number | string | undefined
     case 'float':
     case 'double':
     case 'decimal': {
-      const number = Number(value)
+      // Some write the shortest text of a float, some the double that it is.
+      const number = type.kind === 'float' ? Math.fround(Number(value)) : Number(value)
       return Number.isFinite(number) ? number : undefined
     }
     default:

@@ -101,7 +101,7 @@ const nested: Columns = {
 const nestedRow = (id: number, names: readonly [name: string, city: string, day: string]) =>
   `SELECT ${id} AS id, 'n${id}' AS "${names[0]}", {'${names[1]}': 'Paris', 'zip': ${id}} AS place, [{'key': 'k', 'n': ${id}}, null] AS tags,
   MAP {'m': {'text': 't${id}'}} AS notes, DATE '2024-01-01' + ${id % 2} AS "${names[2]}"
-  UNION ALL SELECT ${id + 100}, null, null, [], MAP {}, null`
+  UNION ALL SELECT ${id + 100}, null, null, [], MAP {}, null UNION ALL SELECT ${id + 200}, 'same day', null, null, null, DATE '2024-01-01' + ${id % 2}`
 const odd = ['a name, (odd)', 'city', 'day'] as const
 const plain = ['plain', 'city', 'day'] as const
 const renamed = (name: string): readonly Turn[] => [
@@ -117,7 +117,7 @@ const renamed = (name: string): readonly Turn[] => [
     table.append(
       "SELECT 3 AS id, {'town': 'Rome', 'zip': 'IT'} AS place, [{'key': 'q', 'n': 3}] AS tags, MAP {'u': {'text': 'v'}} AS notes, DATE '2024-01-02' AS date, 4.5 AS title",
     ),
-  (table) => table.delete("t.date = DATE '2024-01-02' AND t.id = 2"),
+  (table) => table.delete("t.date = DATE '2024-01-01' AND t.id = 2"),
 ]
 const unmapped: Columns = Object.fromEntries(Object.entries(nested).map(([name, one]) => [name === odd[0] ? plain[0] : name, one]))
 
@@ -147,8 +147,8 @@ const tables: Readonly<Record<string, Made>> = {
     turns: [...onVectors, (table) => table.optimize(), append(300, 310), (table) => table.delete('t.id = 300')],
     shows: /"operation":"OPTIMIZE"/,
   },
-  'versions of rows': { columns: people, turns: moves, shows: /"valid_to"/ },
-  'versions of rows, with deletion vectors': { columns: people, properties: vectors, turns: moves, shows: /"storageType":"u"/ },
+  'versions of rows': { columns: people, turns: moves, shows: /"scd":"2"/ },
+  'versions of rows, with deletion vectors': { columns: people, properties: vectors, turns: moves, shows: /"scd":"2".*"storageType":"u"/s },
   'column mapping by name': {
     columns: nested,
     partitionBy: ['day'],
@@ -178,7 +178,13 @@ const tables: Readonly<Record<string, Made>> = {
     columns: nested,
     partitionBy: ['day'],
     properties: { ...byName, ...vectors },
-    turns: [(table) => table.append(nestedRow(1, odd)), ...renamed(odd[0]), (table) => table.checkpoint(), forgetBeforeCheckpoint],
+    turns: [
+      (table) => table.append(nestedRow(1, odd)),
+      ...renamed(odd[0]),
+      (table) => table.checkpoint(),
+      forgetBeforeCheckpoint,
+      (table) => table.append('SELECT 9 AS id'),
+    ],
     shows: /"storageType":"u".*\.checkpoint\.parquet/s,
     since: 11,
   },
@@ -328,10 +334,12 @@ describeWithSpark('tables that we wrote', () => {
     }
 
     test.each(Object.entries(tables))('%s', async (_, made) => {
-      const { path, ...table } = await make(made).then(async (one) => ({ path: one.path, last: (await one.snapshot()).version }))
+      const table = await make(made)
+      const { path } = table
       expect(logOf(path)).toMatch(made.shows)
+      const { version: last } = await table.snapshot()
       const { since = 1, deltaRsRefuses } = made
-      const versions = [...new Set([since, Math.ceil((since + table.last) / 2), table.last - 1])].filter((version) => version < table.last)
+      const versions = [...new Set([since, Math.ceil((since + last) / 2), last - 1])].filter((version) => version < last)
       for (const version of [...versions, undefined]) {
         const ours = await asWeRead(path, version)
         expect(ours.rows).toBeGreaterThan(0)
@@ -375,6 +383,62 @@ describeWithSpark('tables that we wrote', () => {
         expect(theirs).toEqual(ours)
         expect(Object.values(ours).filter(({ rows }) => rows > 0)).toHaveLength(last - 1)
       })
+    })
+
+    test('Spark finds what is there by the statistics of our files, from commits and from a checkpoint', async () => {
+      const values: Readonly<Record<string, readonly string[]>> = {
+        text: ["'a'", "repeat('né 😀', 20)", `'${'\u{10FFFF}'.repeat(40)}'`, "''"],
+        moment: [
+          "TIMESTAMP '2024-01-01 00:00:00.999999'",
+          "TIMESTAMP '1969-12-31 23:59:59.000001'",
+          "TIMESTAMP '9999-12-31 23:59:59.999999'",
+        ],
+        day: ["DATE '2024-02-29'", "DATE '0001-01-01'", "DATE '9999-12-31'"],
+        amount: ['-0.000001', '12345678901234.567891', '0.000000'],
+        number: ['7', '-2147483648', '2147483647', '5000000000'],
+        ratio: ['CAST(0.1 AS DOUBLE)', "CAST('NaN' AS DOUBLE)", 'CAST(-0.0 AS DOUBLE)', "CAST('-Infinity' AS DOUBLE)"],
+      }
+      const row = (index: number) =>
+        `SELECT ${Object.entries(values)
+          .map(([name, of]) => `${of[index] ?? 'null'} AS ${name}`)
+          .join(', ')}`
+      const columns = {
+        was: column.string(),
+        moment: column.timestamp(),
+        day: column.date(),
+        amount: column.decimal(20, 6),
+        number: column.integer(),
+        ratio: column.double(),
+      }
+      const table = await make({
+        columns,
+        properties: { ...byName, ...vectors, 'delta.enableTypeWidening': 'true' },
+        turns: [
+          (one) => one.renameColumn(['was'], 'text'),
+          ...[0, 1, 2].map(
+            (index): Turn =>
+              (one) =>
+                one.append(`${row(index)} UNION ALL ${row(index)}`),
+          ),
+          (one) => one.widenColumn(['number'], { kind: 'long' }),
+          (one) => one.append(row(3)),
+          (one) => one.append('SELECT 8 AS number UNION ALL SELECT 9'),
+          (one) => one.update({ ratio: '2.5' }, 't.number = 8'),
+        ],
+      })
+      const conditions = Object.entries(values).flatMap(([name, of]) =>
+        [...of.flatMap((value) => [`= ${value}`, `<= ${value}`, `> ${value}`]), 'IS NULL'].map((is) => `${name} ${is}`),
+      )
+      const counted = (from: string) =>
+        conditions.map((condition, index) => `SELECT ${index} AS at, count(*) AS n FROM ${from} WHERE ${condition}`).join(' UNION ALL ')
+      const asText = (rows: readonly Readonly<Record<string, unknown>>[]) =>
+        Object.fromEntries(rows.map(({ at, n }) => [conditions[Number(at)], Number(n)]))
+      const ours = asText(await session().rows(`WITH whole AS MATERIALIZED (${await table.read()}) ${counted('whole')}`))
+      expect(asText(await spark.sql(counted(`delta.\`${table.path}\``)))).toEqual(ours)
+      await table.checkpoint()
+      await table.append('SELECT null AS number')
+      const more = asText(await session().rows(`WITH whole AS MATERIALIZED (${await table.read()}) ${counted('whole')}`))
+      expect(asText(await spark.sql(counted(`delta.\`${table.path}\``)))).toEqual(more)
     })
 
     test('what we forbid, Spark refuses, and what it adds we read', async () => {

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { failure, TABLE_CHANGE_INVALID } from '../../errors/index.js'
 import { type DataType, type Field, sameType, widens } from '../../schema/index.js'
 import type { Change } from '../change.js'
@@ -13,7 +13,7 @@ import {
   parseStruct,
   walkSchema,
 } from '../log/schema-json.js'
-import { columnMapping, fieldsIn, hasFeature, requireColumnNames, upgraded } from '../protocol.js'
+import { columnMapping, fieldsIn, hasFeature, requireColumnNames, requireProperties, upgraded } from '../protocol.js'
 import type { Snapshot } from '../snapshot.js'
 
 /** Changes to a table's columns, worked on the schema's own JSON, so that whatever other writers keep there stays. */
@@ -24,19 +24,29 @@ const MAX_ID = 'delta.columnMapping.maxColumnId'
 
 type Properties = Readonly<Record<string, string>>
 
-/** Gives each column without one an id and a stored name. Source: the Delta protocol, "Column Mapping". */
+/**
+ * Gives each column without one an id and a stored name, which follows from both: whoever asks again is told the same.
+ * Source: the Delta protocol, "Column Mapping".
+ *
+ * @param table its id
+ */
 export function withColumnIds(
   schema: JsonStruct,
   properties: Properties,
+  table: string,
 ): { readonly schema: JsonStruct; readonly properties: Properties } {
   let last = Number(properties[MAX_ID] ?? 0)
   for (const [, { metadata }] of walkSchema(schema.fields)) last = Math.max(last, Number(metadata[ID] ?? 0))
   const fields = mapSchema(schema.fields, (field) =>
     field.metadata[ID] === undefined
-      ? { ...field, metadata: { ...field.metadata, [ID]: ++last, [PHYSICAL]: `col-${randomUUID()}` } }
+      ? { ...field, metadata: { ...field.metadata, [ID]: ++last, [PHYSICAL]: storedName(table, last) } }
       : field,
   )
   return { schema: { ...schema, fields }, properties: { ...properties, [MAX_ID]: String(last) } }
+}
+
+function storedName(table: string, id: number): string {
+  return `col-${createHash('sha256').update(`${table}/${id}`).digest('hex').slice(0, 32)}`
 }
 
 export interface Evolved {
@@ -57,10 +67,11 @@ export function evolve(snapshot: Snapshot, fields: readonly Field[], comments: R
 /** The snapshot with other columns or properties. Throws TABLE_COLUMN_NAME_INVALID. */
 export function changed(snapshot: Snapshot, schema: JsonStruct, given: Properties = snapshot.metadata.configuration): Evolved {
   const mapping = columnMapping(given)
-  const whole = mapping === 'none' ? { schema, properties: given } : withColumnIds(schema, given)
+  const whole = mapping === 'none' ? { schema, properties: given } : withColumnIds(schema, given, snapshot.metadata.id)
   const metadata: Metadata = { ...snapshot.metadata, schemaString: JSON.stringify(whole.schema), configuration: whole.properties }
   const fields = fieldsIn(metadata)
   requireColumnNames(fields, mapping)
+  requireProperties(snapshot.metadata.configuration, whole.properties, fields)
   const protocol = upgraded(snapshot.protocol, fields, whole.properties)
   return {
     snapshot: { ...snapshot, fields, metadata, protocol },
@@ -139,6 +150,9 @@ export function prepareDropColumn(snapshot: Snapshot, column: readonly string[])
   return metadataChange('DROP COLUMNS', { columns: JSON.stringify([column.join('.')]) }, changed(snapshot, schema).change)
 }
 
+/** What the protocol asks of a decimal that whole numbers widen to. */
+const WHOLE_DIGITS: Readonly<Record<string, number>> = { byte: 10, short: 10, integer: 10, long: 20 }
+
 /**
  * Gives a column a wider type: integer to long, float to double, decimal(5,2) to decimal(10,2). Needs the table property
  * delta.enableTypeWidening: TABLE_CHANGE_INVALID. Source: the Delta protocol, "Type Widening".
@@ -150,6 +164,9 @@ export function prepareWidenColumn(snapshot: Snapshot, column: readonly string[]
     const [known] = fieldsIn({ schemaString: JSON.stringify({ type: 'struct', fields: [field] }), configuration: {} })
     if (known === undefined || !widens(known.type, type) || sameType(known.type, type) || typeof field.type !== 'string')
       throw invalid(snapshot, `${column.join('.')} cannot become wider that way`)
+    const whole = WHOLE_DIGITS[known.type.kind]
+    if (type.kind === 'decimal' && whole !== undefined && type.precision - type.scale < whole)
+      throw invalid(snapshot, `a ${known.type.kind} becomes a decimal of at least ${whole} digits before the point`)
     const history = Array.isArray(field.metadata['delta.typeChanges']) ? field.metadata['delta.typeChanges'] : []
     const entry = { fromType: field.type, toType: formatType(type) }
     return { ...field, type: formatType(type), metadata: { ...field.metadata, 'delta.typeChanges': [...history, entry] } }

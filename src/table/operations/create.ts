@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import { failure, TABLE_CHANGE_INVALID } from '../../errors/index.js'
 import type { Field } from '../../schema/index.js'
 import type { Storage } from '../../storage/index.js'
 import type { Change } from '../change.js'
 import { FileSet } from '../files.js'
 import type { Metadata } from '../log/actions.js'
 import { formatSchema, parseStruct } from '../log/schema-json.js'
-import { columnMapping, fieldsIn, protocolFor, requireColumnNames } from '../protocol.js'
+import { columnMapping, fieldsIn, protocolFor, requireColumnNames, requireProperties } from '../protocol.js'
 import type { Snapshot } from '../snapshot.js'
 import { withColumnIds } from './columns.js'
 
@@ -41,8 +42,10 @@ export function emptySnapshot(path: string, definition: TableDefinition, storage
 export function newMetadata(definition: TableDefinition, id: string = randomUUID()): Metadata {
   const properties = definition.properties ?? {}
   requireColumnNames(definition.fields, columnMapping(properties))
+  requireProperties({}, properties, definition.fields)
+  requirePartitions(definition)
   const schema = formatSchema(definition.fields, definition.comments)
-  const mapped = columnMapping(properties) === 'none' ? undefined : withColumnIds(parseStruct(schema), properties)
+  const mapped = columnMapping(properties) === 'none' ? undefined : withColumnIds(parseStruct(schema), properties, id)
   return {
     id,
     ...(definition.description ? { description: definition.description } : {}),
@@ -51,6 +54,15 @@ export function newMetadata(definition: TableDefinition, id: string = randomUUID
     partitionColumns: definition.partitionColumns ?? [],
     configuration: mapped?.properties ?? properties,
     createdTime: Date.now(),
+  }
+}
+
+function requirePartitions({ fields, partitionColumns = [] }: TableDefinition): void {
+  for (const column of partitionColumns) {
+    const type = fields.find((field) => field.name === column)?.type.kind
+    if (type === undefined) throw failure(TABLE_CHANGE_INVALID, { path: 'it', problem: `there is no column "${column}" to partition by` })
+    if (['binary', 'struct', 'array', 'map'].includes(type))
+      throw failure(TABLE_CHANGE_INVALID, { path: 'it', problem: `${column} is of the type ${type}, which no partition can be named by` })
   }
 }
 

@@ -168,18 +168,20 @@ async function count(session: Session, queries: readonly string[]): Promise<numb
   return Number(row?.['n'] ?? 0)
 }
 
-/** Keys are compared as the table keeps them: in its columns' types, and in a partition column with an empty text as the null that it becomes. */
+/** Keys are compared as the table keeps them: under its columns' names, in their types, and in a partition column with an empty text as the null that it becomes. */
 export async function asTableTypes(session: Session, snapshot: Snapshot, source: MergeSource): Promise<MergeSource> {
   const arrived = await session.describe(`SELECT * FROM ${source.relation}`)
   const casts = arrived.map(({ name, type }) => {
-    const field = snapshot.fields.find((one) => one.name === name)
-    const partition = field?.type.kind === 'string' && snapshot.partitionColumns.includes(name)
-    if (field === undefined || (sameType(type, field.type) && !partition)) return { name, sql: quoteName(name), same: true }
+    const field = snapshot.fields.find((one) => one.name.toLowerCase() === name.toLowerCase())
+    const partition = field?.type.kind === 'string' && snapshot.partitionColumns.includes(field.name)
+    if (field === undefined || (field.name === name && sameType(type, field.type) && !partition))
+      return { sql: quoteName(name), same: true }
     const cast = `CAST(${quoteName(name)} AS ${sqlType(field.type)})`
-    return { name, sql: `${partition ? `NULLIF(${cast}, '')` : cast} AS ${quoteName(name)}`, same: false }
+    return { sql: `${partition ? `NULLIF(${cast}, '')` : cast} AS ${quoteName(field.name)}`, same: false }
   })
-  if (casts.every((one) => one.same)) return source
-  return { ...source, relation: `(SELECT ${casts.map((one) => one.sql).join(', ')} FROM ${source.relation})` }
+  const keys = source.keys.map((key) => snapshot.fields.find((field) => field.name.toLowerCase() === key.toLowerCase())?.name ?? key)
+  if (casts.every((one) => one.same)) return { ...source, keys }
+  return { ...source, keys, relation: `(SELECT ${casts.map((one) => one.sql).join(', ')} FROM ${source.relation})` }
 }
 
 function description(

@@ -1,6 +1,6 @@
 import type { Session } from '../../engine/index.js'
 import { bytesOf, type Change, removeFile, type WrittenRows, writeRows } from '../change.js'
-import type { AddFile } from '../log/actions.js'
+import type { AddFile, Metadata } from '../log/actions.js'
 import { fieldsIn, upgraded } from '../protocol.js'
 import { type Snapshot, storedNames } from '../snapshot.js'
 import { newMetadata, type TableDefinition } from './create.js'
@@ -16,8 +16,9 @@ export async function prepareOverwritePartitions(session: Session, snapshot: Sna
   if (snapshot.partitionColumns.length === 0) return prepareOverwrite(session, snapshot, query)
   const { adds, rows, bytes } = await writeRows(session, snapshot, query)
   const columns = storedNames(snapshot.fields, snapshot.partitionColumns)
+  const kinds = snapshot.partitionColumns.map((name) => snapshot.fields.find((field) => field.name === name)?.type.kind)
   const partitionOf = (add: { readonly partitionValues: AddFile['partitionValues'] }) =>
-    JSON.stringify(columns.map((name) => add.partitionValues[name] ?? null))
+    JSON.stringify(columns.map((name, index) => samePartitionText(add.partitionValues[name] ?? null, kinds[index] ?? 'string')))
   const written = new Set(adds.map(partitionOf))
   const inPartitions = (add: AddFile) => written.has(partitionOf(add))
   const removed = [...snapshot.files.values()].filter(inPartitions)
@@ -38,9 +39,21 @@ export async function prepareOverwritePartitions(session: Session, snapshot: Sna
   }
 }
 
+/** Writers spell instants and floats differently: `2024-01-01T00:00:00Z`, `2024-01-01 00:00:00.000000`. */
+function samePartitionText(value: string | null, kind: string): string | null {
+  if (!value) return null
+  if (kind === 'float' || kind === 'double') return String(Number(value))
+  if (kind !== 'timestamp' && kind !== 'timestamp_ntz') return value
+  return value
+    .replace('T', ' ')
+    .replace(/(\+00(:00)?|Z)$/, '')
+    .replace(/\.?0+$/, (zeros) => (zeros.startsWith('.') ? '' : zeros))
+    .replace(/(\.\d*?)0+$/, '$1')
+}
+
 export function overwriteTarget(snapshot: Snapshot, definition?: TableDefinition): Snapshot {
   if (definition === undefined) return snapshot
-  const metadata = newMetadata({ properties: snapshot.metadata.configuration, ...definition }, snapshot.metadata.id)
+  const metadata = redefined(snapshot, definition)
   return { ...snapshot, metadata, fields: fieldsIn(metadata), partitionColumns: metadata.partitionColumns }
 }
 
@@ -63,12 +76,18 @@ export function overwriteWritten(snapshot: Snapshot, { adds, rows, bytes }: Writ
   }
 }
 
+/** The definition's properties join those there are. */
+function redefined({ metadata }: Snapshot, definition: TableDefinition): Metadata {
+  return newMetadata({ ...definition, properties: { ...metadata.configuration, ...definition.properties } }, metadata.id)
+}
+
 function metadataChange(snapshot: Snapshot, definition: TableDefinition): Pick<Change, 'metadata' | 'protocol'> {
-  const metadata = newMetadata({ properties: snapshot.metadata.configuration, ...definition }, snapshot.metadata.id)
+  const metadata = redefined(snapshot, definition)
   const protocol = upgraded(snapshot.protocol, definition.fields, metadata.configuration)
   const same =
     metadata.schemaString === snapshot.metadata.schemaString &&
     JSON.stringify(metadata.partitionColumns) === JSON.stringify(snapshot.partitionColumns) &&
+    JSON.stringify(metadata.configuration) === JSON.stringify(snapshot.metadata.configuration) &&
     metadata.description === snapshot.metadata.description
   return {
     ...(same ? {} : { metadata: { ...metadata, createdTime: snapshot.metadata.createdTime ?? Date.now() } }),

@@ -1,8 +1,9 @@
-import { quoteName, type Session } from '../../engine/index.js'
+import { quoteName, type Session, sqlType } from '../../engine/index.js'
 import { failure, isSluiceError, TABLE_CHANGE_INVALID, TABLE_OUTSIDE_PREDICATE } from '../../errors/index.js'
 import { type Change, scanFiles } from '../change.js'
 import { filesThat, type Snapshot, whereHolds, withinRanges } from '../snapshot.js'
 import type { Range } from '../statistics.js'
+import { asTableTypes } from './merge.js'
 import { findTouched, type Rewritten, readsOf, rewrite, type Touched } from './rewrite.js'
 
 /**
@@ -17,8 +18,9 @@ export async function prepareReplaceKeys(
   keysRelation: string,
   query: string,
 ): Promise<Change> {
-  const condition = `EXISTS (SELECT 1 FROM ${keysRelation} AS k WHERE ${keys.map((key) => `k.${quoteName(key)} IS NOT DISTINCT FROM t.${quoteName(key)}`).join(' AND ')})`
-  const mayHold = withinRanges(snapshot, await keyRanges(session, keys, keysRelation))
+  const { relation } = await asTableTypes(session, snapshot, { relation: keysRelation, keys })
+  const condition = `EXISTS (SELECT 1 FROM ${relation} AS k WHERE ${keys.map((key) => `k.${quoteName(key)} IS NOT DISTINCT FROM t.${quoteName(key)}`).join(' AND ')})`
+  const mayHold = withinRanges(snapshot, await keyRanges(session, keys, relation))
   const candidates = await filesThat(snapshot, mayHold)
   const touched = await findTouched(session, snapshot, { candidates, condition })
   const rewritten = await rewrite(session, snapshot, touched, condition, { query })
@@ -55,7 +57,9 @@ export async function prepareReplaceWhere(session: Session, snapshot: Snapshot, 
   const candidates = await filesThat(snapshot, mayHold)
   const touched = await findTouched(session, snapshot, { candidates, condition: `(${predicate})` })
   const guard = 'outside replaceWhere'
-  const guarded = `SELECT * FROM (${query}) WHERE CASE WHEN (${predicate}) IS TRUE THEN true ELSE error('${guard}') END`
+  // As the table will hold them: 1.6 is a 2 in a column of whole numbers.
+  const casts = snapshot.fields.map(({ name, type }) => `CAST(${quoteName(name)} AS ${sqlType(type)}) AS ${quoteName(name)}`)
+  const guarded = `SELECT * FROM (SELECT ${casts.join(', ')} FROM (${query})) WHERE CASE WHEN (${predicate}) IS TRUE THEN true ELSE error('${guard}') END`
   try {
     const rewritten = await rewrite(session, snapshot, touched, `(${predicate})`, { query: guarded })
     return { ...change({ mode: 'Overwrite', predicate }, touched, rewritten), reads: readsOf(candidates, mayHold) }

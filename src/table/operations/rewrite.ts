@@ -172,7 +172,10 @@ async function markRows(session: Session, snapshot: Snapshot, touched: Touched, 
 /** With rows marked as deleted, the bounds may be those of rows that are gone. Source: the Delta protocol, "Per-file Statistics", tightBounds. */
 function looseBounds({ stats }: AddFile, rows: number): string {
   if (parseStatistics(stats).rows === undefined || stats === undefined) return `{"numRecords":${rows},"tightBounds":false}`
-  if (stats.includes('"tightBounds"')) return stats.replace(/("tightBounds"\s*:\s*)true/, '$1false')
+  const { tightBounds } = JSON.parse(stats) as { tightBounds?: boolean }
+  if (tightBounds === false) return stats
+  if (tightBounds === true) return stats.replace(/"tightBounds"\s*:\s*true(?!.*"tightBounds")/s, '"tightBounds":false')
+  // At the end of the text it is the last word: a column may be called so too.
   return stats.replace(/\}\s*$/, ',"tightBounds":false}')
 }
 
