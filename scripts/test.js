@@ -25,7 +25,8 @@ try {
   if (existsSync(report)) {
     for (const { name, tests } of skippedIn(JSON.parse(readFileSync(report, 'utf8')))) process.stdout.write(`skipped (${tests}): ${name}\n`)
   }
-  if (!named) process.stdout.write('Suites with needs of their own: `npm test -- --project readers`, `--project servers`, `--project browser`.\n')
+  if (!named)
+    process.stdout.write('Suites with needs of their own: `npm test -- --project readers`, `--project servers`, `--project browser`.\n')
   process.stdout.write(`${closingLine(counts)}\n`)
   process.exitCode = code
 } finally {

@@ -417,7 +417,7 @@ export const TABLE_CHANGE_INVALID = define<{ path: string; problem: string }>({
   code: 'TABLE_CHANGE_INVALID',
   retry: 'terminal',
   exit: 2,
-  message: ({ path, problem }) => `The table at ${path} cannot be changed so: ${problem}`,
+  message: ({ path, problem }) => `${path} cannot be changed so: ${problem}`,
   hint: () => 'The table is as it was.',
 })
 

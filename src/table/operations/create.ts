@@ -60,9 +60,13 @@ export function newMetadata(definition: TableDefinition, id: string = randomUUID
 function requirePartitions({ fields, partitionColumns = [] }: TableDefinition): void {
   for (const column of partitionColumns) {
     const type = fields.find((field) => field.name === column)?.type.kind
-    if (type === undefined) throw failure(TABLE_CHANGE_INVALID, { path: 'it', problem: `there is no column "${column}" to partition by` })
+    if (type === undefined)
+      throw failure(TABLE_CHANGE_INVALID, { path: 'The table', problem: `there is no column "${column}" to partition by` })
     if (['binary', 'struct', 'array', 'map'].includes(type))
-      throw failure(TABLE_CHANGE_INVALID, { path: 'it', problem: `${column} is of the type ${type}, which no partition can be named by` })
+      throw failure(TABLE_CHANGE_INVALID, {
+        path: 'The table',
+        problem: `${column} is of the type ${type}, which no partition can be named by`,
+      })
   }
 }
 
