@@ -85,12 +85,14 @@ function formatBound(text: string | undefined, type: DataType, column: ColumnSta
   }
 }
 
-function formatString(text: string, side: 'min' | 'max'): string {
+function formatString(text: string, side: 'min' | 'max'): string | undefined {
   const points = [...text]
   if (points.length <= STRING_PREFIX) return JSON.stringify(text)
   const prefix = points.slice(0, STRING_PREFIX).join('')
   if (side === 'min') return JSON.stringify(prefix)
   // A cut maximum must not sort before what was cut off.
+  // Nothing comes after U+10FFFF: what is cut off there may be more than any bound of this length.
+  if (points[STRING_PREFIX] === '\u{10FFFF}') return undefined
   return JSON.stringify(prefix + ((points[STRING_PREFIX] ?? '') < '\u007F' ? '\u007F' : '\u{10FFFF}'))
 }
 
