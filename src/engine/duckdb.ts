@@ -16,6 +16,7 @@ import {
   messageOf,
   type SluiceError,
   STORAGE_DENIED,
+  STORAGE_FILE_MISSING,
   STORAGE_FULL,
 } from '../errors/index.js'
 import { type DataType, type Field, storedField, Timestamp } from '../schema/index.js'
@@ -496,6 +497,8 @@ function translate(thrown: unknown, sql: string): SluiceError {
   if (/no space left on device|disk quota exceeded|failed to offload data block.*max_temp_directory_size/i.test(problem)) {
     return failure(STORAGE_FULL, { path: /"([^"]+)"/.exec(problem)?.[1] ?? 'the lake or the temporary folder' }, { cause: thrown })
   }
+  const gone = /^No files found that match the pattern "(.+)"$/.exec(problem)?.[1]?.replace(/\[([*?[])\]/g, '$1')
+  if (gone !== undefined && !/[*?]/.test(gone)) return failure(STORAGE_FILE_MISSING, { path: gone }, { cause: thrown })
   if (/permission denied|read-only file system/i.test(problem)) {
     return failure(STORAGE_DENIED, { path: /"([^"]+)"/.exec(problem)?.[1] ?? 'The lake', problem: 'permission denied' }, { cause: thrown })
   }

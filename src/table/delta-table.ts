@@ -7,6 +7,7 @@ import {
   ENGINE_FILE_UNREADABLE,
   failure,
   isSluiceError,
+  STORAGE_FILE_MISSING,
   TABLE_CHANGE_INVALID,
   TABLE_COMMIT_UNKNOWN,
   TABLE_CONFLICT,
@@ -453,7 +454,8 @@ export class DeltaTable {
   async #overtaken(snapshot: Snapshot, error: unknown): Promise<boolean> {
     if (!isSluiceError(error)) return false
     if (error.code === TABLE_CONFLICT.code) return true
-    if (error.code !== ENGINE_FILE_UNREADABLE.code && error.code !== TABLE_FILE_MISSING.code) return false
+    if (error.code !== ENGINE_FILE_UNREADABLE.code && error.code !== TABLE_FILE_MISSING.code && error.code !== STORAGE_FILE_MISSING.code)
+      return false
     return (await this.snapshot().catch(() => snapshot)).version > snapshot.version
   }
 

@@ -17,7 +17,7 @@ describe('errors are ours', () => {
     ["SELECT CAST('x' AS INTEGER)", 'ENGINE_VALUE_INVALID'],
     ['SELECT 127::TINYINT + 1::TINYINT', 'ENGINE_VALUE_INVALID'],
     ["SELECT error('mine')", 'ENGINE_FAILED'],
-    ["FROM read_parquet('/nowhere/x.parquet')", 'ENGINE_FILE_UNREADABLE'],
+    ["FROM read_parquet('/nowhere/x.parquet')", 'STORAGE_FILE_MISSING'],
   ])('%s is %s', async (sql, code) => {
     expect(await codeOf(session().rows(sql))).toBe(code)
   })
