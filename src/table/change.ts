@@ -23,7 +23,7 @@ import {
   type Protocol,
   type RemoveFile,
 } from './log/actions.js'
-import { decodeVector, vectorPath } from './log/deletion-vector.js'
+import { type DeletionVector, decodeVector, vectorPath } from './log/deletion-vector.js'
 import { hasFeature } from './protocol.js'
 import { filePath, type Snapshot, storedNames } from './snapshot.js'
 import { formatStatistics, parseStatistics } from './statistics.js'
@@ -322,6 +322,13 @@ export async function scanFiles(
 /** Names by which the engine's reader tells where a row came from; a column of that name would hide it. */
 const ROW_NAMES = new Set(['file_index', 'filename', 'file_row_number'])
 
+/** Where a deletion vector lies; undefined when it is in the log itself. Throws TABLE_FILE_OUTSIDE. */
+export function vectorFile(snapshot: Pick<Snapshot, 'path' | 'outside'>, vector: DeletionVector): string | undefined {
+  const path = vectorPath(vector, snapshot.path)
+  // An absolute one is logged like the path of a data file: percent-encoded.
+  return path === undefined ? undefined : filePath(snapshot, { path: vector.storageType === 'p' ? path : encodePath(path) })
+}
+
 /** @param read files with deletion vectors that were read already: one often holds those of many data files */
 export async function deletedRows(
   snapshot: Snapshot,
@@ -329,11 +336,10 @@ export async function deletedRows(
   read: Map<string, Promise<Uint8Array | undefined>> = new Map(),
 ): Promise<ReturnType<typeof decodeVector> | undefined> {
   if (deletionVector === undefined) return undefined
-  const path = vectorPath(deletionVector, snapshot.path)
-  if (path === undefined) return decodeVector(deletionVector, undefined, snapshot.path)
-  const whole = filePath(snapshot, { path: encodePath(path) })
+  const whole = vectorFile(snapshot, deletionVector)
+  if (whole === undefined) return decodeVector(deletionVector, undefined, snapshot.path)
   const bytes = await (read.get(whole) ?? read.set(whole, snapshot.storage.read(whole)).get(whole))
-  if (bytes === undefined) throw failure(TABLE_FILE_MISSING, { path: snapshot.path, file: path, version: snapshot.version })
+  if (bytes === undefined) throw failure(TABLE_FILE_MISSING, { path: snapshot.path, file: whole, version: snapshot.version })
   return decodeVector(deletionVector, bytes, snapshot.path)
 }
 

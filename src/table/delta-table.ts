@@ -250,7 +250,10 @@ export class DeltaTable {
    * `_commit_timestamp`. Throws TABLE_CHANGE_INVALID where the property delta.enableChangeDataFeed was not on.
    */
   async changes({ from, to }: ChangesOptions): Promise<string> {
-    return changesSql(await this.session(), this.#log(), await this.snapshot(from), await this.snapshot(to))
+    const [before, after] = [await this.snapshot(from), await this.snapshot(to)]
+    if (before.version > after.version)
+      throw failure(TABLE_CHANGE_INVALID, { path: this.path, problem: `changes go forward, not from version ${from} to ${after.version}` })
+    return changesSql(await this.session(), this.#log(), before, after)
   }
 
   /** What lies between two snapshots, without opening a file. */

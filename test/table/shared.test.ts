@@ -188,3 +188,13 @@ test('a folder may be called anything', async () => {
     expect(await rowsOf(table), name).toEqual(['1 ä'])
   }
 })
+
+test('a live file stays in VACUUM however its path is spelled', async () => {
+  const table = await newTable(session(), { id: column.long() })
+  const snapshot = await table.snapshot()
+  const { prepareAppend } = await import('../../src/table/index.js')
+  const { adds, ...change } = await prepareAppend(session(), snapshot, 'SELECT 1 AS id')
+  await table.commit(snapshot, { ...change, adds: adds.map((add) => ({ ...add, path: `file://${table.path}/./${add.path}` })) })
+  await table.append('SELECT 2 AS id')
+  expect((await table.vacuum({ retentionHours: 0, force: true })).files).toEqual([])
+})

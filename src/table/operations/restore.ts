@@ -1,8 +1,7 @@
 import { failure, TABLE_FILE_MISSING } from '../../errors/index.js'
 import type { Storage } from '../../storage/index.js'
-import { bytesOf, type Change, removeFile } from '../change.js'
-import { decodePath, encodePath, type Metadata } from '../log/actions.js'
-import { vectorPath } from '../log/deletion-vector.js'
+import { bytesOf, type Change, removeFile, vectorFile } from '../change.js'
+import { decodePath, type Metadata } from '../log/actions.js'
 import { upgraded } from '../protocol.js'
 import { filePath, type Snapshot } from '../snapshot.js'
 
@@ -11,8 +10,8 @@ export async function prepareRestore(storage: Storage, current: Snapshot, earlie
   const back = await earlier.files.without(current.files)
   const out = [...current.files].filter(([path]) => !earlier.files.has(path))
   for (const [, add] of back) {
-    const vector = add.deletionVector === undefined ? undefined : vectorPath(add.deletionVector, current.path)
-    for (const file of [filePath(earlier, add), ...(vector === undefined ? [] : [filePath(earlier, { path: encodePath(vector) })])]) {
+    const vector = add.deletionVector === undefined ? undefined : vectorFile(earlier, add.deletionVector)
+    for (const file of [filePath(earlier, add), ...(vector === undefined ? [] : [vector])]) {
       if ((await storage.stat(file)) === undefined)
         throw failure(TABLE_FILE_MISSING, { path: current.path, file: decodePath(add.path), version: earlier.version })
     }

@@ -1,6 +1,6 @@
 import { failure, TABLE_VACUUM_RETENTION } from '../../errors/index.js'
 import type { Change } from '../change.js'
-import { decodePath, type RemoveFile } from '../log/actions.js'
+import { decodePath, isAbsolute, type RemoveFile } from '../log/actions.js'
 import { type DeletionVector, vectorPath } from '../log/deletion-vector.js'
 import { requireWritable } from '../protocol.js'
 import { milliseconds } from '../retention.js'
@@ -46,7 +46,8 @@ export async function planVacuum(snapshot: Snapshot, options: VacuumOptions, now
   const needed = neededFiles(snapshot, now - retention)
   const partitions = new Set(snapshot.partitionColumns)
   const files = (await snapshot.storage.walk(snapshot.path)).filter(
-    (file) => file.modifiedAt < now - retention && !needed.has(file.name) && !isHidden(file.name, partitions),
+    (file) =>
+      file.modifiedAt < now - retention && !needed.has(file.name) && !needed.has(nameOf(file.name)) && !isHidden(file.name, partitions),
   )
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
   const parameters = {
@@ -72,22 +73,24 @@ export async function planVacuum(snapshot: Snapshot, options: VacuumOptions, now
   }
 }
 
+/** Paths within the table; of files that are logged by an absolute path the bare names, which are unique: that path may be spelled in many ways. */
 function neededFiles(snapshot: Snapshot, since: number): Set<string> {
   const needed = new Set<string>()
-  const keep = (path: string, vector: DeletionVector | undefined) => {
-    needed.add(relative(snapshot.path, decodePath(path)))
+  const keep = (path: string) => void needed.add(isAbsolute(path) ? nameOf(path) : path)
+  const keepAll = (path: string, vector: DeletionVector | undefined) => {
+    keep(decodePath(path))
     const file = vector === undefined ? undefined : vectorPath(vector, snapshot.path)
-    if (file !== undefined) needed.add(relative(snapshot.path, file))
+    if (file !== undefined) keep(vector?.storageType === 'p' ? decodePath(file) : file)
   }
-  for (const add of snapshot.files.values()) keep(add.path, add.deletionVector)
+  for (const add of snapshot.files.values()) keepAll(add.path, add.deletionVector)
   for (const remove of (snapshot.tombstones ?? new Map<string, RemoveFile>()).values()) {
-    if ((remove.deletionTimestamp ?? 0) >= since) keep(remove.path, remove.deletionVector)
+    if ((remove.deletionTimestamp ?? 0) >= since) keepAll(remove.path, remove.deletionVector)
   }
   return needed
 }
 
-function relative(table: string, path: string): string {
-  return path.startsWith(`${table}/`) ? path.slice(table.length + 1) : path
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
 }
 
 /** A file that a process was writing when it died. */
