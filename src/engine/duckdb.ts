@@ -343,7 +343,12 @@ function holdsStored(type: DataType): boolean {
 
 function partitionValueSql(column: Field, files: Scan['files']): string {
   const type = sqlType(column.type)
-  const values = files.map((file) => file.partition[column.stored?.name ?? column.name] || null)
+  // The protocol has an empty text mean null for every type; of text, Spark and delta-rs, which write it, read it as it stands.
+  const kept = column.type.kind === 'string' ? undefined : ''
+  const values = files.map((file) => {
+    const value = file.partition[column.stored?.name ?? column.name] ?? null
+    return value === kept ? null : value
+  })
   // Delta keeps a binary partition value as the text of its bytes.
   const cast = column.type.kind === 'binary' ? (sql: string) => `encode(${sql})` : (sql: string) => `${sql}::${type}`
   if (values.every((value) => value === values[0])) return cast(literal(values[0] ?? null))
