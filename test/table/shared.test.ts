@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { column, fieldsOf } from '../../src/schema/index.js'
@@ -197,4 +197,34 @@ test('a live file stays in VACUUM however its path is spelled', async () => {
   await table.commit(snapshot, { ...change, adds: adds.map((add) => ({ ...add, path: `file://${table.path}/./${add.path}` })) })
   await table.append('SELECT 2 AS id')
   expect((await table.vacuum({ retentionHours: 0, force: true })).files).toEqual([])
+})
+
+describe('a log checkpoint', () => {
+  test('of very many files, as little as the protocol asks of it, is read whole', async () => {
+    const table = await newTable(session(), { id: column.long(), p: column.string() }, { partitionColumns: ['p'] })
+    const { protocol, metadata } = await table.snapshot()
+    const log = join(table.path, '_delta_log')
+    const add = `{path: 'p=' || i % 3 || '/f' || i || '.parquet', partitionValues: MAP {'p': (i % 3)::VARCHAR}, size: 10::BIGINT, modificationTime: 1::BIGINT, dataChange: false, stats: '{"numRecords":1,"minValues":{"id":' || i || '},"maxValues":{"id":' || i || '},"nullCount":{"id":0}}'}`
+    const meta = `{id: '${metadata.id}', format: {provider: 'parquet', options: MAP {}::MAP(VARCHAR, VARCHAR)}, schemaString: '${metadata.schemaString}', partitionColumns: ['p'], configuration: MAP {}::MAP(VARCHAR, VARCHAR)}`
+    await session().execute(
+      `COPY (SELECT CASE WHEN i = -2 THEN {minReaderVersion: 1, minWriterVersion: 2} END AS protocol, CASE WHEN i = -1 THEN ${meta} END AS metaData, CASE WHEN i >= 0 THEN ${add} END AS add FROM range(-2, 25000) AS r(i)) TO '${join(log, '00000000000000000007.checkpoint.parquet')}' (FORMAT parquet)`,
+    )
+    expect(protocol.minReaderVersion).toBe(1)
+    const snapshot = await DeltaTable.at(table.path, { session: session() }).snapshot()
+    expect([snapshot.version, snapshot.files.size]).toEqual([7, 25_000])
+    const wanted = await table.select(snapshot, { where: "p = '1' AND id BETWEEN 24000 AND 24002" })
+    expect(wanted.split('.parquet').length - 1).toBe(1)
+  })
+
+  test('that is damaged, with the commits before it gone, is an error and no older version', async () => {
+    const table = await newTable(session(), { id: column.integer() })
+    for (let id = 1; id <= 10; id++) await table.append(`SELECT ${id} AS id`)
+    const log = join(table.path, '_delta_log')
+    writeFileSync(join(log, '00000000000000000010.checkpoint.parquet'), 'no parquet')
+    for (let version = 3; version <= 10; version++) rmSync(join(log, `${String(version).padStart(20, '0')}.json`))
+    for (const hint of [true, false]) {
+      if (!hint) rmSync(join(log, '_last_checkpoint'))
+      expect(await codeOf(DeltaTable.open(table.path, { session: session() }))).toMatch(/^(TABLE_LOG_CORRUPT|ENGINE_FILE_UNREADABLE)$/)
+    }
+  })
 })

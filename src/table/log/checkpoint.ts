@@ -182,8 +182,9 @@ async function readAdds(session: Session, files: string, type: DataType): Promis
   ]
   const from = `FROM ${files} WHERE "add".path IS NOT NULL`
   const blocks: AddBlock[] = []
-  for await (const batch of session.stream(`SELECT ${select.join(', ')} ${from}`)) blocks.push(packed(batch))
-  return held ? { blocks } : { blocks, statistics: () => session.stream(`SELECT ${stats} ${from}`) }
+  for await (const batch of session.stream(`SELECT ${select.map((sql, index) => `${sql} AS c${index}`).join(', ')} ${from}`))
+    blocks.push(packed(batch))
+  return held ? { blocks } : { blocks, statistics: () => session.stream(`SELECT ${stats} AS stats ${from}`) }
 }
 
 /** Statistics may be there as text, as a struct, or not at all. */

@@ -121,12 +121,14 @@ export function deltaLog(table: string, storage: Storage): DeltaLog {
       // The file is a hint: when the log checkpoint that it names is not there, all of the folder is looked at.
       const files = checkpointsAmong(hinted).some((one) => one.version === from) ? hinted : await storage.list(folder)
       const commits = commitsAmong(files)
-      const checkpoints = checkpointsAmong(files).filter((one) => !one.names.some((name) => unreadable.has(name)))
+      const every = checkpointsAmong(files)
+      const checkpoints = every.filter((one) => !one.names.some((name) => unreadable.has(name)))
       if (commits.length === 0 && checkpoints.length === 0) {
         if (unreadable.size > 0) throw corrupt(`${[...unreadable].join(', ')} is damaged, and no older state of the log is left`)
         throw failure(TABLE_NOT_FOUND, { path: table })
       }
-      const newest = Math.max(commits.at(-1)?.version ?? -1, checkpoints.at(-1)?.version ?? -1)
+      // A damaged checkpoint still says how far the table has come: an older state in its place would be silently wrong.
+      const newest = Math.max(commits.at(-1)?.version ?? -1, every.at(-1)?.version ?? -1)
       const version = wanted ?? newest
       const first = firstReadable(commits, checkpoints)
       if (version > newest || version < Math.min(first, newest)) {
