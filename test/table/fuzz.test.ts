@@ -20,7 +20,7 @@ import { newTable, values } from './table.js'
  */
 
 const session = openSession()
-const CASES = Number(process.env['SLUICE_TEST_FUZZ'] ?? 300)
+const CASES = Number(process.env['SLUICE_TEST_FUZZ'] ?? 150)
 const SEED = Number(process.env['SLUICE_TEST_SEED'] ?? 1)
 /** Of a case; most take a fiftieth of a second. */
 const LONGEST_MS = 20_000
