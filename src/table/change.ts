@@ -281,8 +281,6 @@ export interface ScanOptions {
   readonly columns?: readonly string[]
   readonly fileNumber?: string
   readonly rowNumber?: string
-  /** Rows that are marked as deleted too. */
-  readonly deletedToo?: boolean
 }
 
 /** A SELECT over some of a snapshot's files; all of its columns unless some are named. Throws TABLE_FILE_OUTSIDE, TABLE_FILE_MISSING, TABLE_LOG_CORRUPT. */
@@ -300,7 +298,7 @@ export async function scanFiles(
   const scan: ScanFile[] = []
   for (const [index, [, add]] of files.entries()) {
     const rows = liveRows(add)
-    const deleted = options.deletedToo === true ? undefined : await deletedRows(snapshot, add, vectors)
+    const deleted = await deletedRows(snapshot, add, vectors)
     scan.push({
       path: paths[index] ?? '',
       partition: add.partitionValues,

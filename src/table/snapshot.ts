@@ -6,7 +6,6 @@ import { FileSet, type FileTest, type LaterAdd } from './files.js'
 import {
   type Action,
   type AddFile,
-  type CommitInfo,
   type DomainMetadata,
   decodePath,
   fileKey,
@@ -234,11 +233,6 @@ export function filePath(snapshot: Pick<Snapshot, 'path' | 'outside'>, add: Pick
   const inside = whole.startsWith(`${snapshot.path}/`) && !whole.split('/').includes('..')
   if (!inside && !snapshot.outside) throw failure(TABLE_FILE_OUTSIDE, { path: snapshot.path, file: path })
   return whole
-}
-
-/** When a version was committed: its own clock where the table keeps one, else the file's. */
-export function commitTime(info: CommitInfo | undefined, listed: number): number {
-  return info?.inCommitTimestamp ?? listed
 }
 
 /** The files that pass, with their keys and all of their statistics. */

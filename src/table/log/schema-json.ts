@@ -43,14 +43,6 @@ export function formatType(type: DataType): JsonType {
   }
 }
 
-/** Column comments by name. */
-export function commentsOf(text: string): Record<string, string> {
-  const { fields } = JSON.parse(text) as { fields: readonly JsonField[] }
-  return Object.fromEntries(
-    fields.flatMap(({ name, metadata }) => (typeof metadata?.['comment'] === 'string' ? [[name, metadata['comment']]] : [])),
-  )
-}
-
 export type ColumnMapping = 'none' | 'name' | 'id'
 
 /**

@@ -25,6 +25,14 @@ export async function prepareOverwritePartitions(session: Session, snapshot: Sna
   return {
     operation: 'WRITE',
     parameters: { mode: 'Overwrite', partitionBy: JSON.stringify(snapshot.partitionColumns), partitionOverwriteMode: 'dynamic' },
+    ...exchanged(removed, { adds, rows, bytes }),
+    blind: false,
+    reads: { files: removed, mayHold: inPartitions },
+  }
+}
+
+function exchanged(removed: readonly AddFile[], { adds, rows, bytes }: WrittenRows): Pick<Change, 'metrics' | 'adds' | 'removes'> {
+  return {
     metrics: {
       numFiles: adds.length,
       numOutputRows: rows,
@@ -34,8 +42,6 @@ export async function prepareOverwritePartitions(session: Session, snapshot: Sna
     },
     adds,
     removes: removed.map((add) => removeFile(add)),
-    blind: false,
-    reads: { files: removed, mayHold: inPartitions },
   }
 }
 
@@ -62,15 +68,7 @@ export function overwriteWritten(snapshot: Snapshot, { adds, rows, bytes }: Writ
   return {
     operation: 'WRITE',
     parameters: { mode: 'Overwrite', partitionBy: JSON.stringify(definition?.partitionColumns ?? snapshot.partitionColumns) },
-    metrics: {
-      numFiles: adds.length,
-      numOutputRows: rows,
-      numOutputBytes: bytes,
-      numRemovedFiles: removed.length,
-      numRemovedBytes: bytesOf(removed),
-    },
-    adds,
-    removes: removed.map((add) => removeFile(add)),
+    ...exchanged(removed, { adds, rows, bytes }),
     ...(definition === undefined ? {} : metadataChange(snapshot, definition)),
     blind: false,
   }
