@@ -45,6 +45,7 @@ export const PROJECT_OPTIONS = {
   env: { type: 'string', value: 'NAME', help: 'the environment, one of those in sluice.config.ts' },
   var: { type: 'string', multiple: true, value: 'NAME=VALUE', help: "a variable's value; may be given several times" },
   lake: { type: 'string', value: 'PATH', help: "where the tables lie, instead of the project's own place" },
+  'log-format': { type: 'string', value: 'pretty|json', help: 'progress for people, or one JSON document a line with trace ids' },
 } as const satisfies Readonly<Record<string, Option>>
 
 export const COMMON_OPTIONS = {

@@ -1,10 +1,14 @@
-import { failure, isSluiceError, USAGE_UNKNOWN_COMMAND } from '../errors/index.js'
+import { failure, isSluiceError, USAGE_UNKNOWN_COMMAND, USAGE_WRONG } from '../errors/index.js'
+import { flushSpans } from '../observability/index.js'
 import { problemsOf } from '../pipeline/index.js'
 import { type Command, helpText, invocation, parseCommand } from './command.js'
+import { alerts } from './commands/alerts.js'
 import { check } from './commands/check.js'
 import { doctor } from './commands/doctor.js'
+import { generate } from './commands/generate.js'
 import { init } from './commands/init.js'
 import { lineage } from './commands/lineage.js'
+import { monitor } from './commands/monitor.js'
 import { plan } from './commands/plan.js'
 import { profile } from './commands/profile.js'
 import { quarantine } from './commands/quarantine.js'
@@ -12,12 +16,30 @@ import { query } from './commands/query.js'
 import { report } from './commands/report.js'
 import { run } from './commands/run.js'
 import { schema } from './commands/schema.js'
+import { serve } from './commands/serve.js'
 import { table } from './commands/table/table.js'
-import { terminal } from './output.js'
+import { type LogFormat, terminal } from './output.js'
 import { problemText } from './problem.js'
 import { version } from './version.js'
 
-const COMMANDS: readonly Command[] = [init, check, plan, run, query, profile, quarantine, table, schema, lineage, report, doctor]
+const COMMANDS: readonly Command[] = [
+  init,
+  check,
+  plan,
+  run,
+  query,
+  profile,
+  quarantine,
+  table,
+  schema,
+  lineage,
+  report,
+  generate,
+  alerts,
+  monitor,
+  serve,
+  doctor,
+]
 
 /** Exit code of a process that was interrupted, as shells have it: 128 and SIGINT's number. */
 const INTERRUPTED = 130
@@ -56,7 +78,8 @@ export async function main(words: readonly string[]): Promise<number> {
       output.print(helpText(command))
       return 0
     }
-    const code = await command.run(invocation(command, parsed, output, interrupted.signal))
+    const said = logFormatOf(name, parsed.values['log-format'])
+    const code = await command.run(invocation(command, parsed, said === 'json' ? terminal(json, said) : output, interrupted.signal))
     return interrupted.signal.aborted ? INTERRUPTED : code
   } catch (thrown) {
     if (process.env['SLUICE_DEBUG'] !== undefined) process.stderr.write(`${thrown instanceof Error ? thrown.stack : thrown}\n`)
@@ -70,7 +93,14 @@ export async function main(words: readonly string[]): Promise<number> {
   } finally {
     process.removeListener('SIGINT', interrupt)
     process.removeListener('SIGTERM', interrupt)
+    await flushSpans()
   }
+}
+
+function logFormatOf(command: string, given: unknown): LogFormat {
+  if (given === undefined) return 'pretty'
+  if (given === 'pretty' || given === 'json') return given
+  throw failure(USAGE_WRONG, { command, problem: `--log-format takes pretty or json; "${given}" is neither.` })
 }
 
 function overview(): string {

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { createLogger, type LogFacts } from '../observability/index.js'
 import { Timestamp } from '../schema/index.js'
 
 type Style = Parameters<typeof styleText>[0]
@@ -10,14 +11,20 @@ export interface Output {
   readonly interactive: boolean
   print(text: string): void
   document(value: unknown): void
-  progress(text: string): void
+  /** @param facts for `--log-format json`, beside the text */
+  progress(text: string, facts?: LogFacts): void
   /** A line that the next one takes the place of; nothing when nobody watches. */
   transient(text: string): void
   style(style: Style, text: string): string
 }
 
-export function terminal(json: boolean): Output {
-  const interactive = process.stderr.isTTY === true && process.env['NO_COLOR'] === undefined && process.env['CI'] === undefined
+export type LogFormat = 'pretty' | 'json'
+
+/** @param logFormat how progress is written: for people, or one JSON document a line, which is written beside `--json` too */
+export function terminal(json: boolean, logFormat: LogFormat = 'pretty'): Output {
+  const log = logFormat === 'json' ? createLogger({ format: 'json' }) : undefined
+  const interactive =
+    log === undefined && process.stderr.isTTY === true && process.env['NO_COLOR'] === undefined && process.env['CI'] === undefined
   const colours = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined
   let drawn = false
   const clear = () => {
@@ -32,9 +39,10 @@ export function terminal(json: boolean): Output {
       process.stdout.write(`${text}\n`)
     },
     document: (value) => void process.stdout.write(`${JSON.stringify(value, plain, 2)}\n`),
-    progress(text) {
+    progress(text, facts) {
       clear()
-      if (!json) process.stderr.write(`${text}\n`)
+      if (log !== undefined) log.info(text, facts)
+      else if (!json) process.stderr.write(`${text}\n`)
     },
     transient(text) {
       if (!interactive || json) return
@@ -87,7 +95,9 @@ export function count(value: number): string {
 export function duration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
+  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.floor((ms % 60_000) / 1000)} s`
+  if (ms < 86_400_000) return `${Math.floor(ms / 3_600_000)} h ${Math.floor((ms % 3_600_000) / 60_000)} min`
+  return `${Math.floor(ms / 86_400_000)} d ${Math.floor((ms % 86_400_000) / 3_600_000)} h`
 }
 
 export function bytes(value: number): string {

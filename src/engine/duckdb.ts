@@ -19,6 +19,7 @@ import {
   STORAGE_FILE_MISSING,
   STORAGE_FULL,
 } from '../errors/index.js'
+import { ATTRIBUTES, span } from '../observability/index.js'
 import { type DataType, type Field, storedField, Timestamp } from '../schema/index.js'
 import { conditionOf } from './condition.js'
 import { parseSqlType } from './duckdb-types.js'
@@ -107,10 +108,14 @@ function session(connection: DuckDBConnection, scratch: string, signal: AbortSig
   let open: Reading | undefined
   const statement = <Result>(sql: string, call: () => Promise<Result>): Promise<Result> =>
     inTurn(() =>
-      guarded(sql, async () => {
-        await open?.takeIn()
-        open = undefined
-        return call()
+      span(summaryOf(sql), { kind: 'client', attributes: DATABASE }, (active) => {
+        if (active.recording)
+          active.setAttributes({ [ATTRIBUTES.databaseOperation]: operationOf(sql), [ATTRIBUTES.databaseQueryText]: withoutValues(sql) })
+        return guarded(sql, async () => {
+          await open?.takeIn()
+          open = undefined
+          return call()
+        })
       }),
     )
 
@@ -204,6 +209,25 @@ function session(connection: DuckDBConnection, scratch: string, signal: AbortSig
     },
   }
   return self
+}
+
+const DATABASE = { [ATTRIBUTES.databaseSystem]: 'duckdb' }
+const LONGEST_QUERY = 4_000
+
+function operationOf(sql: string): string {
+  return (/^[\s(]*([a-z]+)/i.exec(sql)?.[1] ?? 'statement').toUpperCase()
+}
+
+function summaryOf(sql: string): string {
+  return `duckdb ${operationOf(sql)}`
+}
+
+/** A statement's values may be data, or a secret's: a trace has neither. */
+function withoutValues(sql: string): string {
+  return sql
+    .replaceAll(/'(?:[^']|'')*'/g, '?')
+    .replaceAll(/(?<![\w"])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w"])/gi, '?')
+    .slice(0, LONGEST_QUERY)
 }
 
 function* functionsIn(tree: unknown): Generator<string> {

@@ -645,3 +645,186 @@ export const UNEXPECTED = define<{ problem: string }>({
   message: ({ problem }) => `Something went wrong inside Sluice: ${problem}`,
   hint: () => 'Please report it, with what SLUICE_DEBUG=1 shows.',
 })
+
+// Observability
+
+export const METRIC_INVALID = define<{ name: string; problem: string; advice: string }>({
+  code: 'METRIC_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, problem }) => `The metric "${name}" is wrong: ${problem}.`,
+  hint: ({ advice }) => advice,
+})
+
+export const METRIC_VALUE_INVALID = define<{ name: string; value: string; problem: string }>({
+  code: 'METRIC_VALUE_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, value, problem }) => `The metric "${name}" cannot take ${value}: ${problem}.`,
+  hint: () => 'A counter only grows; a label says one of its listed values.',
+})
+
+export const DURATION_INVALID = define<{ text: string }>({
+  code: 'DURATION_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ text }) => `"${text}" is no length of time.`,
+  hint: () => 'Write a number and a unit: 30s, 5m, 1h, 7d, 2w.',
+})
+
+export const SIGNAL_INVALID = define<{ signal: string; problem: string; advice: string }>({
+  code: 'SIGNAL_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ signal, problem }) => `The signal on ${signal} is wrong: ${problem}.`,
+  hint: ({ advice }) => advice,
+})
+
+export const ALERT_INVALID = define<{ name: string; problem: string; advice: string }>({
+  code: 'ALERT_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, problem }) => `The alert "${name}" is wrong: ${problem}.`,
+  hint: ({ advice }) => advice,
+})
+
+// Observability: PromQL and its evaluation.
+
+export const PROMQL_INVALID = define<{ problem: string; line: number; column: number; offset: number }>({
+  code: 'PROMQL_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ problem, line, column }) => `The query is not PromQL: ${problem}, at line ${line}, column ${column}.`,
+  hint: () => 'Mend the query at that place.',
+})
+
+export const PROMQL_UNSUPPORTED = define<{ feature: string; line: number; column: number; offset: number }>({
+  code: 'PROMQL_UNSUPPORTED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ feature, line, column }) => `The query has ${feature} at line ${line}, column ${column}, which Sluice does not evaluate.`,
+  hint: () => 'Write the query without it, or ask a Prometheus that scrapes these metrics.',
+})
+
+export const QUERY_MATCHING = define<{ problem: string; labels: string }>({
+  code: 'QUERY_MATCHING',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ problem, labels }) => `The query has no single answer: ${problem} ${labels}.`,
+  hint: () => 'Aggregate with `sum by (...)` or match with `on (...)`, so that each set of labels names one series.',
+})
+
+export const QUERY_RANGE_INVALID = define<{ problem: string }>({
+  code: 'QUERY_RANGE_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ problem }) => `The query's time range cannot be evaluated: ${problem}.`,
+  hint: () => 'Give a start that is not after the end, and a step above 0.',
+})
+
+// Observability: what is sent to a Pushgateway or by OTLP.
+
+export const PUSH_FAILED = define<{ url: string; problem: string }>({
+  code: 'PUSH_FAILED',
+  retry: 'transient',
+  exit: 75,
+  message: ({ url, problem }) => `${url} did not take what was sent: ${problem}`,
+  hint: () => 'See that it runs and can be reached from here, then send again.',
+})
+
+export const PUSH_REFUSED = define<{ url: string; problem: string }>({
+  code: 'PUSH_REFUSED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ url, problem }) => `${url} refuses what was sent: ${problem}`,
+  hint: () => 'Mend what it names; sent again, the same would be refused again.',
+})
+
+export const ALERT_TEMPLATE_UNKNOWN = define<{ action: string }>({
+  code: 'ALERT_TEMPLATE_UNKNOWN',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ action }) => `A text of an alert has {{ ${action} }}, which only Prometheus itself could fill in.`,
+  hint: () => 'Use {{ $labels.name }}, {{ $value }}, or {{ $value | humanize }}, humanize1024, humanizeDuration, humanizePercentage.',
+})
+
+export const SLO_INVALID = define<{ name: string; problem: string; advice: string }>({
+  code: 'SLO_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, problem }) => `The objective "${name}" is wrong: ${problem}.`,
+  hint: ({ advice }) => advice,
+})
+
+export const RECEIVER_SECRET_MISPLACED = define<{ receiver: string; field: string; advice: string }>({
+  code: 'RECEIVER_SECRET_MISPLACED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ receiver, field }) =>
+    `Alertmanager cannot read the ${field} of the receiver "${receiver}" from a file, and a secret is not written out.`,
+  hint: ({ advice }) => advice,
+})
+
+export const DASHBOARD_INVALID = define<{ name: string; problem: string; advice: string }>({
+  code: 'DASHBOARD_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, problem }) => `The dashboard "${name}" is wrong: ${problem}.`,
+  hint: ({ advice }) => advice,
+})
+
+export const ALERT_TEST_INVALID = define<{ values: string; word: string }>({
+  code: 'ALERT_TEST_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ values, word }) => `"${word}" in "${values}" is no value of a test's series.`,
+  hint: () => 'Write 0x5 for 0 and five more times 0, 0+10x3 for 0 10 20 30, _ for none, stale where the series ends.',
+})
+
+export const SERVE_TOKEN_NEEDED = define<{ host: string }>({
+  code: 'SERVE_TOKEN_NEEDED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ host }) => `On ${host} others can reach it, and there is no token.`,
+  hint: () => 'Set SLUICE_TOKEN to a long secret, or leave out --host to serve this machine alone.',
+})
+
+export const SERVE_ADDRESS_TAKEN = define<{ address: string; problem: string }>({
+  code: 'SERVE_ADDRESS_TAKEN',
+  retry: 'terminal',
+  exit: 3,
+  message: ({ address, problem }) => `${address} cannot be listened on (${problem}).`,
+  hint: () => 'Choose another with --port; --port 0 takes a free one.',
+})
+
+export const NOTIFY_FAILED = define<{ receiver: string; problem: string }>({
+  code: 'NOTIFY_FAILED',
+  retry: 'transient',
+  exit: 75,
+  message: ({ receiver, problem }) => `The receiver "${receiver}" could not be told: ${problem}`,
+  hint: () => 'It is tried again at the next turn. Is the address right, and does it answer from here?',
+})
+
+export const CHANNEL_CLIENT_MISSING = define<{ channel: string; client: string }>({
+  code: 'CHANNEL_CLIENT_MISSING',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ channel, client }) => `Notices by ${channel} need the "${client}" package, which is not installed.`,
+  hint: ({ client }) => `Run \`npm install ${client}\`.`,
+})
+
+export const SILENCE_UNKNOWN = define<{ id: string; known: readonly string[] }>({
+  code: 'SILENCE_UNKNOWN',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ id }) => `There is no silence "${id}".`,
+  hint: ({ id, known }) => `${didYouMean(id, known)} \`sluice monitor status\` lists them.`,
+})
+
+export const GENERATED_STALE = define<{ files: string; command: string }>({
+  code: 'GENERATED_STALE',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ files }) => `Not as the definitions have it: ${files}.`,
+  hint: ({ command }) => `Run \`${command}\` and check in what it writes.`,
+})

@@ -13,6 +13,8 @@ export interface Journal {
   append<Name extends JournalTable>(name: Name, rows: readonly JournalRow<Name>[]): Promise<void>
   /** @param clause what follows the table in a SELECT: `WHERE run_id = '...' ORDER BY at` */
   read<Name extends JournalTable>(name: Name, clause?: string): Promise<JournalRead<Name>[]>
+  /** Any SELECT over a table: `select('steps', (steps) => `SELECT count(*) AS n FROM ${steps}`)`. No rows while there is no such table. */
+  select(name: JournalTable, query: (relation: string) => string): Promise<Row[]>
 }
 
 const MAINTENANCE_INTERVAL = 50
@@ -44,6 +46,10 @@ export async function openJournal(lake: string, storage: Storage, session: Sessi
       if (!(await handle.exists())) return []
       const rows: Row[] = await session.rows(`SELECT * FROM (${await handle.read()}) ${clause}`)
       return rows as unknown as JournalRead<Name>[]
+    },
+    async select(name, query) {
+      const handle = table(name)
+      return (await handle.exists()) ? session.rows(query(`(${await handle.read()})`)) : []
     },
   }
 }

@@ -82,7 +82,19 @@ const profiles = {
   recorded_at: column.timestamp(),
 } satisfies Columns
 
-export const JOURNAL = { runs, steps, gate_results: gateResults, files, profiles }
+const metricSamples = {
+  /** As Prometheus names it: of a histogram `x_bucket`, `x_sum`, `x_count`. */
+  metric: column.string(),
+  /** JSON, in the order of the metric's declaration. */
+  labels: column.string(),
+  /** `counter`: the value is what it grew by; `gauge`: the value is what it is from now on. */
+  kind: column.string(),
+  value: column.double(),
+  recorded_at: column.timestamp(),
+  run_id: column.string(),
+} satisfies Columns
+
+export const JOURNAL = { runs, steps, gate_results: gateResults, files, profiles, metric_samples: metricSamples }
 export type JournalTable = keyof typeof JOURNAL
 
 /** The journal's own format; raised when an older Sluice could no longer read it. */

@@ -1,3 +1,4 @@
+import type { Duration } from '../observability/index.js'
 import type { Secret, VariableValue } from '../schema/index.js'
 
 export const PROJECT = Symbol.for('sluice.project')
@@ -21,6 +22,12 @@ export interface ProjectSettings extends EnvironmentSettings {
   /** Where the tables lie; a relative path is relative to the project. `env('LAKE')` takes it from the environment. */
   readonly lake: string | Secret
   readonly environments?: Readonly<Record<string, EnvironmentSettings>>
+  /** How often datasets are meant to be brought up to date, unless one says otherwise: alerts on staleness go by it. Default `1d`. */
+  readonly every?: Duration
+  /** Where each run's metrics are pushed when it ends; default the environment's PUSHGATEWAY_URL. */
+  readonly pushgateway?: string | Secret
+  /** Where the pages of alerts are, for links in alerts: each has its name after it. Default `sluice serve` on this machine. */
+  readonly runbookUrl?: string
 }
 
 export interface ProjectConfig extends ProjectSettings {

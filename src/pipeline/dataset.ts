@@ -1,6 +1,7 @@
 import { callerPlace, isSql, type Sql, sqlInputs } from '../engine/index.js'
 import { DATASET_INVALID, failure, type Place } from '../errors/index.js'
 import type { LineageNode } from '../lineage/index.js'
+import type { Duration } from '../observability/index.js'
 import { type AnyExpectation, type Expectation, finished } from '../quality/index.js'
 import { type Columns, type Field, fieldsOf, nameColumns, RELATION, type Relation, type RowOf, type Variable } from '../schema/index.js'
 import { isSource, PROVENANCE_FIELDS, type Source } from '../sources/index.js'
@@ -20,6 +21,8 @@ export interface DatasetDefinition<C extends Columns, S extends Columns> {
   readonly columns: C
   /** Columns that the query gives for the gate and the quarantine to see, and that the table does not keep. */
   readonly staged?: S
+  /** How often it is meant to be brought up to date; default the project's. */
+  readonly every?: Duration
   /** What tells one row from another; `merge()` goes by it. */
   readonly key?: readonly NameOf<C>[]
   readonly partition?: readonly NameOf<C>[]
@@ -40,6 +43,7 @@ export interface Dataset<C extends Columns = Columns> extends Relation<C> {
   readonly from: Source | Sql
   readonly write: WriteStrategy
   readonly expect: readonly Expectation[]
+  readonly every: Duration | undefined
   /** Where it is defined. */
   readonly place: Place
 }
@@ -92,6 +96,7 @@ export function dataset<const C extends Columns, const S extends Columns = Recor
     from: definition.from,
     write: definition.write,
     expect: (definition.expect ?? []).map((one) => finished(one as AnyExpectation)),
+    every: definition.every,
     place,
   }
 }

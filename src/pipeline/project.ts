@@ -25,6 +25,7 @@ import { findCycle, topological } from '../lineage/index.js'
 import { isVariable, parseVariables, type Variable, type VariableValues } from '../schema/index.js'
 import { type EnvironmentSettings, isProjectConfig, type ProjectConfig } from './config.js'
 import { type Dataset, isDataset, lineageNode, readsOf, variablesOf } from './dataset.js'
+import { collectMonitors, type Definitions } from './monitors.js'
 
 /** A project as its files define it. */
 export interface Project {
@@ -33,6 +34,8 @@ export interface Project {
   /** In an order in which each comes after all it reads. */
   readonly datasets: readonly Dataset[]
   readonly variables: Readonly<Record<string, Variable>>
+  /** What its `monitors/` define. */
+  readonly monitors: Definitions
 }
 
 const CONFIG = 'sluice.config.ts'
@@ -81,7 +84,7 @@ export async function loadProject(folder: string): Promise<Project> {
   if (existsSync(variablesFile)) collectVariables(await tried(variablesFile), variables)
 
   const found = new Map<string, { dataset: Dataset; file: string }>()
-  const files = (await glob('datasets/**/*.{ts,mts,js,mjs}', { cwd: folder, absolute: true, ignore: ['**/*.test.*', '**/*.d.ts'] })).sort()
+  const files = await modulesIn('datasets', folder)
   for (const file of files) {
     const exported = new Set(Object.values(await tried(file)).filter(isDataset))
     for (const one of exported) {
@@ -101,13 +104,28 @@ export async function loadProject(folder: string): Promise<Project> {
     if (circle !== undefined)
       throw new ProjectProblems([failure(DATASET_CYCLE, { path: circle }, { place: { file: circle[0] ?? '', line: 1, column: 1 } })])
   }
+  const monitors = collectMonitors(await exportedBy('monitors', folder, tried))
   const datasets = [...found.values()].map((one) => one.dataset)
   if (datasets.length === 0 && problems.length === 0) problems.push(failure(PROJECT_NO_DATASETS, { folder: join(folder, 'datasets') }))
   problems.push(...graphProblems(datasets, folder))
   if (problems.length > 0) throw new ProjectProblems(problems)
   for (const one of datasets) for (const variable of variablesOf(one)) variables[variable.name] ??= variable
   const order = topological(datasets.map((one) => lineageNode(one)))
-  return { folder, config, datasets: order.map((name) => found.get(name)?.dataset).filter((one) => one !== undefined), variables }
+  return { folder, config, datasets: order.map((name) => found.get(name)?.dataset).filter((one) => one !== undefined), variables, monitors }
+}
+
+async function modulesIn(name: string, folder: string): Promise<string[]> {
+  return (await glob(`${name}/**/*.{ts,mts,js,mjs}`, { cwd: folder, absolute: true, ignore: ['**/*.test.*', '**/*.d.ts'] })).sort()
+}
+
+async function exportedBy(
+  name: string,
+  folder: string,
+  load: (file: string) => Promise<Readonly<Record<string, unknown>>>,
+): Promise<unknown[]> {
+  const exported: unknown[] = []
+  for (const file of await modulesIn(name, folder)) exported.push(...Object.values(await load(file)))
+  return exported
 }
 
 /** The files that a definition imports by a relative path. */
@@ -159,7 +177,13 @@ function graphProblems(datasets: readonly Dataset[], folder: string): SluiceErro
 function loader(): (file: string) => Promise<Readonly<Record<string, unknown>>> {
   // `import 'sluice'` in a project is this very package, loaded once and never transpiled.
   const own = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url))
-  const alias = { 'sluice/table': own('table/index.js'), 'sluice/testing': own('testing/index.js'), sluice: own('index.js') }
+  const alias = {
+    'sluice/metrics': own('metrics.js'),
+    'sluice/observability': own('observability/index.js'),
+    'sluice/table': own('table/index.js'),
+    'sluice/testing': own('testing/index.js'),
+    sluice: own('index.js'),
+  }
   const root = fileURLToPath(new URL('../..', import.meta.url))
   const jiti = createJiti(import.meta.url, { moduleCache: true, alias, nativeModules: [root], interopDefault: false })
   return (file) => jiti.import(file)

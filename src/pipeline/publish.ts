@@ -83,6 +83,8 @@ export interface Published {
   readonly rowsWritten: number
   readonly rowsSuperseded: number
   readonly bytesWritten: number
+  /** Milliseconds from the gate's verdict to the commit. */
+  readonly writeMs: number
   readonly files: readonly LedgerFile[]
 }
 
@@ -134,6 +136,7 @@ export async function publish(step: StepContext, state: DatasetState, batch: Bat
     })
     if (verdict.failed) throw gateFailure(dataset, verdict)
 
+    const judgedAt = performance.now()
     change = withEvolution(await prepareChange(step, batch, snapshot, definition, staged, verdict), evolved?.change)
     held = await prepareHeld(step, batch, verdict, number)
     requireBalance(dataset, verdict, acceptedRows(change, batch), held?.rows ?? 0)
@@ -165,6 +168,7 @@ export async function publish(step: StepContext, state: DatasetState, batch: Bat
       rowsWritten: verdict.rowsAccepted,
       rowsSuperseded: held?.superseded ?? 0,
       bytesWritten: change.adds.reduce((sum, add) => sum + add.size, 0),
+      writeMs: performance.now() - judgedAt,
       files,
     }
   } catch (error) {

@@ -31,6 +31,8 @@ export interface StepResult {
   /** Held rows that newer ones with the same key took the place of. */
   readonly rowsSuperseded: number
   readonly bytesWritten: number
+  /** Of `durationMs`, from the gate's verdict to the commit. */
+  readonly writeMs: number
   readonly startedAt: string
   readonly durationMs: number
   /** The table's version afterwards; -1 when there is no table. */

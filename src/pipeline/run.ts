@@ -16,6 +16,7 @@ import {
 } from '../errors/index.js'
 import { type Journal, type Lease, openJournal } from '../journal/index.js'
 import { downstream } from '../lineage/index.js'
+import { ATTRIBUTES, span } from '../observability/index.js'
 import type { Verdict } from '../quality/index.js'
 import { isDate } from '../schema/index.js'
 import { type Dataset, lineageNode, readsOf } from './dataset.js'
@@ -24,9 +25,19 @@ import { readState } from './note.js'
 import { recordProfile } from './profiles.js'
 import { completeHeld, type Published, type StepContext } from './publish.js'
 import { type Interval, intervalColumn, runQuery } from './query-step.js'
-import { type LedgerEntry, previousRows, recordEnd, recordFiles, recordStart, recordSteps, refusedFiles } from './records.js'
+import {
+  type LedgerEntry,
+  previousRows,
+  recordEnd,
+  recordFiles,
+  recordInterrupted,
+  recordStart,
+  recordSteps,
+  refusedFiles,
+} from './records.js'
 import { defineReferences } from './references.js'
 import type { RunResult, StepResult } from './result.js'
+import { RunMetrics, type TableFacts, tableFacts } from './run-metrics.js'
 import { selectDatasets } from './select.js'
 import { requireItems, requireOneKind, requireSameTypes, runSource, type SourceResult, sortItems, sourceOf } from './source-step.js'
 import type { Workspace } from './workspace.js'
@@ -63,19 +74,30 @@ export function newRunId(now = new Date()): string {
  * Throws what kept the run from starting: SELECTOR_UNKNOWN, INTERVAL_INVALID, LEASE_HELD, STORAGE_DENIED.
  */
 export async function run(workspace: Workspace, options: RunOptions = {}): Promise<RunResult> {
+  const runId = options.runId ?? newRunId()
+  const attributes = { [ATTRIBUTES.pipeline]: workspace.project.config.name, [ATTRIBUTES.run]: runId }
+  return span(`run ${workspace.project.config.name}`, { attributes }, async (active) => {
+    const result = await runAll(workspace, { ...options, runId })
+    if (result.error !== undefined) active.setAttributes({ [ATTRIBUTES.errorType]: result.error.code })
+    return result
+  })
+}
+
+async function runAll(workspace: Workspace, options: RunOptions & { readonly runId: string }): Promise<RunResult> {
   const datasets = selectDatasets(workspace.project.datasets, options.select ?? [])
   const interval = intervalOf(options, datasets)
   const lease = await workspace.takeLease({ purpose: 'sluice run' })
   const startedAt = new Date()
-  const runId = options.runId ?? newRunId(startedAt)
+  const { runId } = options
   const version = options.version ?? ''
   let session: Session | undefined
   try {
     session = await workspace.connect('whatever happens')
     const journal = await openJournal(workspace.lake, workspace.storage, session)
     const previous = await previousRows(journal)
+    const metrics = new RunMetrics(workspace)
     // Nothing is recorded for a run that finds nothing to do until it ends: it costs one commit, not two.
-    const runner = new Runner({ workspace, lease, journal, runId, options, interval, previous })
+    const runner = new Runner({ workspace, lease, journal, runId, options, interval, previous, metrics })
     const steps = await runner.all(datasets)
     const cancelled = isAborted(workspace)
     const failed = steps.some((step) => step.status === 'failed' || step.status === 'blocked') || runner.refused > 0
@@ -89,6 +111,8 @@ export async function run(workspace: Workspace, options: RunOptions = {}): Promi
       steps,
     }
     await recordRun(journal, workspace, result, version, runner)
+    metrics.run(result, await recordInterrupted(journal, workspace, runId))
+    await runner.keepMetrics()
     return result
   } finally {
     await session?.close().catch(() => {})
@@ -137,6 +161,7 @@ interface RunnerInput {
   readonly options: RunOptions
   readonly interval: Interval | undefined
   readonly previous: ReadonlyMap<string, number>
+  readonly metrics: RunMetrics
 }
 
 class Runner {
@@ -168,7 +193,13 @@ class Runner {
         const blocker = readsOf(one)
           .map((read) => results.get(read))
           .find((result) => result !== undefined && result.status !== 'ok' && result.status !== 'skipped')
-        const step = this.#step(one, blocker).then((result) => {
+        const attributes = { [ATTRIBUTES.table]: one.name, [ATTRIBUTES.layer]: one.layer, [ATTRIBUTES.run]: this.#input.runId }
+        const step = span(`step ${one.name}`, { attributes }, async (active) => {
+          const result = await this.#step(one, blocker)
+          active.setAttributes({ 'lakehouse.status': result.status, [ATTRIBUTES.rows]: result.rowsWritten })
+          if (result.error !== undefined) active.setAttributes({ [ATTRIBUTES.errorType]: result.error.code })
+          return result
+        }).then((result) => {
           results.set(one.name, result)
           running.delete(one.name)
           options.observer?.onStepEnd?.(result)
@@ -186,21 +217,27 @@ class Runner {
   async #step(dataset: Dataset, blocker: StepResult | undefined): Promise<StepResult> {
     const startedAt = new Date()
     const base = blank(dataset, startedAt)
-    if (isAborted(this.#input.workspace)) return { ...base, status: 'cancelled' }
+    const without = (result: StepResult) => {
+      this.#input.metrics.step(dataset, result, undefined)
+      return result
+    }
+    if (isAborted(this.#input.workspace)) return without({ ...base, status: 'cancelled' })
     if (blocker !== undefined) {
       const error = failure(STEP_BLOCKED, { dataset: dataset.name, by: blocker.dataset }).toJSON()
-      return blocker.status === 'cancelled' ? { ...base, status: 'cancelled' } : { ...base, status: 'blocked', error }
+      return without(blocker.status === 'cancelled' ? { ...base, status: 'cancelled' } : { ...base, status: 'blocked', error })
     }
     this.#input.options.observer?.onStep?.(dataset.name)
     for (let attempt = 0; ; attempt++) {
       try {
-        const result = { ...(await this.#attempt(dataset, base)), durationMs: Date.now() - startedAt.getTime() }
+        const { result: done, facts } = await this.#attempt(dataset, base)
+        const result = { ...done, durationMs: Date.now() - startedAt.getTime() }
+        this.#input.metrics.step(dataset, result, facts)
         if (result.status !== 'skipped') this.#record(result)
         return result
       } catch (thrown) {
         const error = isSluiceError(thrown) ? thrown : failure(UNEXPECTED, { problem: messageOf(thrown) }, { cause: thrown })
         if (error.code === ENGINE_CANCELLED.code || isAborted(this.#input.workspace)) {
-          return { ...base, status: 'cancelled', durationMs: Date.now() - startedAt.getTime() }
+          return without({ ...base, status: 'cancelled', durationMs: Date.now() - startedAt.getTime() })
         }
         const pause = RETRIES_AFTER_MS[attempt]
         if (retryable(error) && pause !== undefined) {
@@ -210,6 +247,7 @@ class Runner {
         }
         if (process.env['SLUICE_DEBUG'] !== undefined) process.stderr.write(`${thrown instanceof Error ? thrown.stack : thrown}\n`)
         const failed = this.#failed(dataset, base, error, startedAt)
+        this.#input.metrics.step(dataset, failed, undefined)
         this.#record(failed)
         return failed
       }
@@ -228,7 +266,7 @@ class Runner {
     }
   }
 
-  async #attempt(dataset: Dataset, base: StepResult): Promise<StepResult> {
+  async #attempt(dataset: Dataset, base: StepResult): Promise<{ readonly result: StepResult; readonly facts: TableFacts | undefined }> {
     const { workspace, lease, runId, options, previous } = this.#input
     const session = await workspace.connect()
     try {
@@ -247,7 +285,7 @@ class Runner {
         const table = workspace.table(dataset, session)
         await this.#serially((journal) => recordProfile(journal, session, table, dataset, runId))
       }
-      return result
+      return { result, facts: await tableFacts(workspace, session, dataset) }
     } finally {
       await session.close()
     }
@@ -350,7 +388,20 @@ class Runner {
 
   #record(result: StepResult): void {
     this.recorded.add(result.dataset)
-    void this.#serially((journal) => recordSteps(journal, this.#input.runId, [result]))
+    void this.#serially(async (journal) => {
+      await recordSteps(journal, this.#input.runId, [result])
+      await this.#input.metrics.keep(journal, this.#input.runId)
+    })
+  }
+
+  /** Those of the run itself, and of steps that had nothing to do; then, where there is one, to the Pushgateway. */
+  async keepMetrics(): Promise<void> {
+    const { metrics, runId, options } = this.#input
+    await this.#serially((journal) => metrics.keep(journal, runId))
+    await this.#serially(async (journal) => {
+      const problem = await metrics.push(journal)
+      if (problem !== undefined) options.observer?.onProgress?.('metrics', `they could not be pushed: ${problem}`)
+    })
   }
 
   /** One after the other: the journal's tables have one writer. A fact that cannot be kept does not fail the run that made it. */
@@ -389,6 +440,7 @@ function published(all: readonly Published[]) {
     rowsWritten: total((one) => one.rowsWritten),
     rowsSuperseded: total((one) => one.rowsSuperseded),
     bytesWritten: total((one) => one.bytesWritten),
+    writeMs: total((one) => one.writeMs),
     version: all.at(-1)?.version ?? -1,
     expectations: mergedResults(all.map((one) => one.verdict)),
   }
@@ -429,6 +481,7 @@ function blank(dataset: Dataset, startedAt: Date): StepResult {
     rowsWritten: 0,
     rowsSuperseded: 0,
     bytesWritten: 0,
+    writeMs: 0,
     startedAt: startedAt.toISOString(),
     durationMs: 0,
     version: -1,

@@ -138,3 +138,10 @@ export function shownVariables(workspace: Workspace): { name: string; value: str
 export function datasetNamed(workspace: Workspace, name: string): Dataset | undefined {
   return workspace.project.datasets.find((one) => one.name === name || one.name.split('.')[1] === name)
 }
+
+/** Where metrics are pushed; undefined when nowhere. A secret that is not set is nowhere, as on a developer's machine. */
+export function pushgatewayOf({ project }: Workspace): string | undefined {
+  const { pushgateway } = project.config
+  if (!isSecret(pushgateway)) return pushgateway ?? (process.env['PUSHGATEWAY_URL'] || undefined)
+  return process.env[pushgateway.name] ? readSecret(pushgateway) : undefined
+}

@@ -92,9 +92,22 @@ function observer({ output }: Invocation) {
     },
     onStepEnd(step: StepResult) {
       running.delete(step.dataset)
-      if (step.status !== 'skipped') output.progress(stepLine(output, step))
+      if (step.status !== 'skipped') output.progress(stepLine(output, step), factsOf(step))
       draw()
     },
+  }
+}
+
+function factsOf({ dataset, status, rowsIn, rowsAccepted, rowsQuarantined, durationMs, version, error }: StepResult) {
+  return {
+    dataset,
+    status,
+    rowsIn,
+    rowsAccepted,
+    rowsQuarantined,
+    durationMs,
+    version,
+    ...(error === undefined ? {} : { code: error.code }),
   }
 }
 

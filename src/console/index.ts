@@ -1,0 +1,2 @@
+export * from './prometheus-api.js'
+export * from './server.js'

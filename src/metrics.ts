@@ -1,0 +1,5 @@
+export { silence, tune } from './pipeline/index.js'
+export * from './pipeline/metrics.js'
+export * from './quality/metrics.js'
+export * from './sources/metrics.js'
+export * from './table/metrics.js'

@@ -1,0 +1,71 @@
+import { type Expression, isRecording, type Matcher, metricsOf, type Recording, type RuleGroup } from '../observability/index.js'
+import { evaluateRange } from './evaluator.js'
+import { type ChangeSource, heldSeries, type Series, type SeriesSource, seriesInMemory } from './series.js'
+
+export interface SourceOptions {
+  /** Milliseconds between two looks. Default 15 s. */
+  readonly scrapeInterval?: number
+}
+
+/** As `metricsOf`, with what recorded signals read in place of their names. */
+export function metricsOfRules(groups: readonly RuleGroup[], ...expressions: readonly Expression[]): Set<string> {
+  const recordings = recordingsOf(groups)
+  const found = new Set<string>()
+  const walk = (expression: Expression): void => {
+    for (const metric of metricsOf(expression)) {
+      const recording = recordings.get(metric)
+      if (recording !== undefined) walk(recording.signal.expression)
+      else found.add(metric)
+    }
+  }
+  for (const group of groups) for (const rule of group.rules) walk(isRecording(rule) ? rule.signal.expression : rule.when.expression)
+  expressions.forEach(walk)
+  return found
+}
+
+function recordingsOf(groups: readonly RuleGroup[]): Map<string, Recording<never> & { readonly every: number }> {
+  return new Map(
+    groups.flatMap((group) =>
+      group.rules.filter(isRecording).map((rule) => [rule.definition.name, Object.assign(Object.create(rule), { every: group.every })]),
+    ),
+  )
+}
+
+/**
+ * What a Prometheus with these rules would hold at `anchor`: kept values seen through the virtual scrape grid, and recorded signals worked
+ * out when somebody asks for them.
+ * @param anchor Unix milliseconds: the time of an instant query, the end of a range query
+ */
+export function sourceAt(
+  groups: readonly RuleGroup[],
+  changes: ChangeSource,
+  anchor: number,
+  { scrapeInterval = 15_000 }: SourceOptions = {},
+): SeriesSource {
+  return withRecordings(groups, heldSeries(changes, { interval: scrapeInterval, anchor }))
+}
+
+/** Adds recorded signals to a source. A signal that reads another is worked out from it. */
+export function withRecordings(groups: readonly RuleGroup[], samples: SeriesSource): SeriesSource {
+  const recordings = recordingsOf(groups)
+  const known = new Map<string, Series[]>()
+  const source: SeriesSource = {
+    select(metric: string, matchers: readonly Matcher[], from: number, to: number) {
+      const recording = recordings.get(metric)
+      if (recording === undefined) return samples.select(metric, matchers, from, to)
+      const key = `${metric} ${from} ${to}`
+      const found = known.get(key) ?? recorded(recording, from, to)
+      known.set(key, found)
+      return seriesInMemory(found).select(metric, matchers, from, to)
+    },
+  }
+  const recorded = (recording: Recording<never> & { readonly every: number }, from: number, to: number): Series[] => {
+    const start = to - Math.floor((to - from) / recording.every) * recording.every
+    return evaluateRange(recording.signal.expression, source, { start, end: to, step: recording.every }).map(({ labels, points }) => ({
+      labels: { ...labels, __name__: recording.definition.name },
+      times: Float64Array.from(points, ([time]) => time),
+      values: Float64Array.from(points, ([, value]) => value),
+    }))
+  }
+  return source
+}

@@ -1,0 +1,73 @@
+import type { Alert, Conditions, Duration, Severity } from '../observability/index.js'
+import { not, watchdog } from '../observability/index.js'
+import { type DatasetAlertOptions, quarantineShareHigh } from '../quality/metrics.js'
+import { schemaDrifted } from '../sources/metrics.js'
+import { datasetFailed, datasetSlow, datasetStale, datasetUnchanged, lastRunFailed, runsAbsent } from './metrics.js'
+
+/** The alerts that every project has, and how a project changes them. */
+
+const DEFAULTS = {
+  RunFailed: lastRunFailed,
+  RunsUnknown: runsAbsent,
+  DatasetFailed: datasetFailed,
+  DatasetStale: datasetStale,
+  DatasetUnchanged: datasetUnchanged,
+  DatasetSlow: datasetSlow,
+  QuarantineShareHigh: quarantineShareHigh,
+  SchemaDrifted: schemaDrifted,
+} satisfies Readonly<Record<string, (options: DatasetAlertOptions) => Alert>>
+
+export type DefaultAlert = keyof typeof DEFAULTS
+
+const TUNING = Symbol.for('sluice.alert-tuning')
+
+export interface Tuning {
+  readonly [TUNING]: true
+  readonly alert: DefaultAlert
+  /** Empty: all. */
+  readonly datasets: readonly string[]
+  /** Why it is not wanted; undefined for one that is only changed. */
+  readonly silenced: string | undefined
+  readonly options: TuningOptions
+}
+
+export interface TuningOptions {
+  /** In the alert's own measure: `docs/monitoring.md` lists them. */
+  readonly threshold?: number
+  readonly for?: Duration
+  readonly severity?: Severity
+  readonly owner?: string
+}
+
+/** `tune('DatasetSlow', { threshold: 5, severity: 'info' }, 'silver.trips')`, exported from `monitors/`; without datasets, for all. */
+export function tune(name: DefaultAlert, options: TuningOptions, ...datasets: string[]): Tuning {
+  return { [TUNING]: true, alert: name, datasets, silenced: undefined, options }
+}
+
+/** `silence('DatasetUnchanged', 'The zones change once a year.', 'silver.zones')`, exported from `monitors/`; without datasets, for all. */
+export function silence(name: DefaultAlert, reason: string, ...datasets: string[]): Tuning {
+  return { [TUNING]: true, alert: name, datasets, silenced: reason, options: {} }
+}
+
+export function isTuning(value: unknown): value is Tuning {
+  return typeof value === 'object' && value !== null && TUNING in value
+}
+
+/** The default alerts as the project wants them. Where some datasets are tuned, the rule for the others leaves them out. */
+export function defaultAlerts(tunings: readonly Tuning[]): Alert[] {
+  const alerts = (Object.keys(DEFAULTS) as DefaultAlert[]).flatMap((name) => {
+    const own = tunings.filter((one) => one.alert === name)
+    const general = own.filter((one) => one.datasets.length === 0)
+    const special = own.filter((one) => one.datasets.length > 0)
+    const options = Object.assign({}, ...general.map((one) => one.options)) as TuningOptions
+    const apart = special.flatMap((one) => one.datasets)
+    const others: Conditions<{ readonly dataset: string }> = apart.length === 0 ? {} : { dataset: not(...apart) }
+    return [
+      ...(general.some((one) => one.silenced !== undefined) ? [] : [DEFAULTS[name]({ datasets: others, ...options })]),
+      ...special
+        .filter((one) => one.silenced === undefined)
+        .map((one) => DEFAULTS[name]({ datasets: { dataset: one.datasets }, ...options, ...one.options })),
+    ]
+  })
+  return [...alerts, watchdog()]
+}

@@ -1,0 +1,44 @@
+import type { Session } from '../engine/index.js'
+import { openJournal } from '../journal/index.js'
+import { type ChangeSource, loadSeries, metricsOfRules, type Series, seriesInMemory } from '../monitoring/index.js'
+import { type Expression, isRecording, type RuleGroup } from '../observability/index.js'
+import type { Workspace } from './workspace.js'
+
+/** The kept samples of a project, for whatever judges or draws them. */
+
+export interface KeptOptions {
+  /** Only what these rules read. */
+  readonly groups?: readonly RuleGroup[]
+  /** Unix milliseconds: what is asked for begins here; windows may still look further back. */
+  readonly from?: number
+}
+
+const DAY = 86_400_000
+
+/** Series of datasets that the project no longer has are left out: nothing will ever bring them up to date. */
+export async function keptSeries(workspace: Workspace, session: Session, { groups, from = 0 }: KeptOptions = {}): Promise<ChangeSource> {
+  return seriesInMemory(await keptSeriesList(workspace, session, { ...(groups === undefined ? {} : { groups }), from }))
+}
+
+export async function keptSeriesList(workspace: Workspace, session: Session, { groups, from = 0 }: KeptOptions = {}): Promise<Series[]> {
+  const journal = await openJournal(workspace.lake, workspace.storage, session)
+  const datasets = new Set(workspace.project.datasets.map((one) => one.name))
+  const reach = groups === undefined ? 0 : longestWindow(groups)
+  const all = await loadSeries(journal, groups === undefined ? undefined : metricsOfRules(groups), Math.max(0, from - reach - DAY))
+  return all.filter(
+    ({ labels: { __name__: name = '', dataset } }) => dataset === undefined || !name.startsWith('sluice_') || datasets.has(dataset),
+  )
+}
+
+/** How far back rules look, in milliseconds; of a recorded signal that is read over a window, both together. */
+function longestWindow(groups: readonly RuleGroup[]): number {
+  const reach = (expression: Expression): number => {
+    const own = expression.kind === 'range' && typeof expression.window === 'number' ? expression.window : 0
+    const inside = 'of' in expression ? reach(expression.of) : 0
+    const sides = 'left' in expression ? Math.max(reach(expression.left), reach(expression.right)) : 0
+    return own + Math.max(inside, sides)
+  }
+  const rules = groups.flatMap((group) => group.rules)
+  const recorded = Math.max(0, ...rules.filter(isRecording).map((rule) => reach(rule.signal.expression)))
+  return recorded + Math.max(0, ...rules.map((rule) => reach(isRecording(rule) ? rule.signal.expression : rule.when.expression)))
+}
