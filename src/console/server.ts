@@ -14,6 +14,8 @@ export interface ServeOptions {
   /** What `/metrics` shows. */
   metrics(): Promise<Registry>
   readonly about: string
+  /** Pages of plain text, by path: what to do about each alert. */
+  readonly pages: ReadonlyMap<string, string>
 }
 
 const MOST_BODY_BYTES = 1024 * 1024
@@ -65,8 +67,11 @@ async function handle(options: ServeOptions, request: IncomingMessage, response:
       return text(200, 'ok\n')
     case '/':
       return text(200, options.about)
-    default:
-      return text(404, 'There is /metrics, /api/v1/query and its kin, and /-/ready.\n')
+    default: {
+      const page = options.pages.get(url.pathname)
+      if (page !== undefined) return text(200, page)
+      return text(404, 'There is /metrics, /api/v1/query and its kin, /runbooks/ALERT, and /-/ready.\n')
+    }
   }
 }
 

@@ -8,6 +8,8 @@ import {
   receiver,
   notifications as route,
   ruleGroup,
+  trackedSeconds,
+  trackedWork,
 } from '../observability/index.js'
 import * as quality from '../quality/metrics.js'
 import * as sources from '../sources/metrics.js'
@@ -37,9 +39,9 @@ export interface Monitors {
 }
 
 /** The metrics that every project has. */
-export const FRAMEWORK_METRICS: readonly Metric[] = [own, quality, sources, tables].flatMap((stage) =>
-  Object.values(stage).filter(isMetric),
-)
+export const FRAMEWORK_METRICS: readonly Metric[] = [
+  ...[own, quality, sources, tables, { trackedWork, trackedSeconds }].flatMap((stage) => Object.values(stage).filter(isMetric)),
+]
 
 /** Sorts what modules under `monitors/` export. */
 export function collectMonitors(exported: Iterable<unknown>): Definitions {

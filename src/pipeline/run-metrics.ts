@@ -2,7 +2,20 @@ import type { Session } from '../engine/index.js'
 import { messageOf } from '../errors/index.js'
 import type { Journal } from '../journal/index.js'
 import { keepSamplesOf, seriesKey, totals } from '../monitoring/index.js'
-import { defaultRegistry, exposition, milliseconds, pushMetrics, Registry, type StoredSample } from '../observability/index.js'
+import {
+  type Attributes,
+  defaultRegistry,
+  exposition,
+  type FamilySnapshot,
+  milliseconds,
+  type OtlpTarget,
+  otlpMetrics,
+  otlpSettings,
+  pushMetrics,
+  Registry,
+  type StoredSample,
+  sendOtlp,
+} from '../observability/index.js'
 import { quarantinePath } from '../quality/index.js'
 import { expectationFailures, expectationResults, gateRows, quarantinedShare, quarantineRows, stepGateRows } from '../quality/metrics.js'
 import { driftedColumns, filesSeen, schemaDrift } from '../sources/metrics.js'
@@ -40,8 +53,8 @@ export class RunMetrics {
   readonly #workspace: Workspace
   readonly #startedAt = Date.now()
   readonly #cpu = process.cpuUsage()
-  /** Series that the journal has; the others begin with 0 before their first change, which is what makes that a change. */
-  #known: Set<string> | undefined
+  /** What the journal has. Other counters begin with 0 before their first change, which is what makes that a change; a gauge is kept when it changed. */
+  #known: Map<string, number> | undefined
 
   constructor(workspace: Workspace) {
     this.#workspace = workspace
@@ -115,13 +128,15 @@ export class RunMetrics {
 
   /** Keeps what has changed since it was last kept, the metrics of the project's own code among it. */
   async keep(journal: Journal, runId: string): Promise<void> {
-    this.#known ??= new Set((await totals(journal)).map(seriesKey))
+    this.#known ??= new Map((await totals(journal)).map((sample) => [seriesKey(sample), sample.value]))
     const known = this.#known
     const [framework, others] = [this.#registry.takeChanges(), defaultRegistry.takeChanges()]
     const samples = [...framework.samples, ...others.samples]
     const isNew = (sample: StoredSample) => sample.kind === 'counter' && !known.has(seriesKey(sample))
     const zeros = samples.filter(isNew).map((sample) => ({ ...sample, value: 0 }))
-    const changed = samples.filter((sample) => sample.kind === 'gauge' || sample.value > 0)
+    const changed = samples.filter((sample) =>
+      sample.kind === 'gauge' ? !Object.is(known.get(seriesKey(sample)), sample.value) : sample.value > 0,
+    )
     try {
       const moments = [
         { samples: zeros, at: this.#startedAt },
@@ -133,20 +148,44 @@ export class RunMetrics {
       others.putBack()
       throw error
     }
-    for (const sample of zeros) known.add(seriesKey(sample))
+    for (const sample of [...zeros, ...changed]) known.set(seriesKey(sample), sample.value)
   }
 
-  /** Sends the totals to the Pushgateway, when the project or the environment names one. Answers what went wrong, if something did. */
-  async push(journal: Journal): Promise<string | undefined> {
-    const url = pushgatewayOf(this.#workspace)
-    if (url === undefined) return undefined
-    try {
-      const text = exposition((await totalsRegistry(this.#workspace, journal)).collect(), 'text')
-      await pushMetrics(url, { job: this.#workspace.project.config.name }, text, AbortSignal.timeout(10_000))
-      return undefined
-    } catch (error) {
-      return messageOf(error)
-    }
+  /** Sends the totals to a Pushgateway and by OTLP, where the project or the environment names such. Answers what went wrong. */
+  async push(journal: Journal): Promise<string[]> {
+    const gateway = pushgatewayOf(this.#workspace)
+    const { metrics: collector, resource } = otlpSettings(process.env)
+    if (gateway === undefined && collector === undefined) return []
+    const job = this.#workspace.project.config.name
+    const snapshots = (await totalsRegistry(this.#workspace, journal)).collect()
+    const sent = await Promise.allSettled([
+      ...(gateway === undefined ? [] : [pushMetrics(gateway, { job }, exposition(snapshots, 'text'))]),
+      ...(collector === undefined
+        ? []
+        : [
+            this.#sendOtlp(
+              journal,
+              collector,
+              process.env['OTEL_SERVICE_NAME'] ? resource : { ...resource, 'service.name': job },
+              snapshots,
+            ),
+          ]),
+    ])
+    return sent.flatMap((one) => (one.status === 'rejected' ? [messageOf(one.reason)] : []))
+  }
+
+  async #sendOtlp(
+    journal: Journal,
+    { endpoint, path, headers }: OtlpTarget,
+    resource: Attributes,
+    snapshots: readonly FamilySnapshot[],
+  ): Promise<void> {
+    const [first] = await journal.select(
+      'metric_samples',
+      (samples) => `SELECT epoch_ms(min(recorded_at))::DOUBLE AS began FROM ${samples}`,
+    )
+    const startTimeMs = Number(first?.['began'] ?? this.#startedAt)
+    await sendOtlp(endpoint, path, otlpMetrics(snapshots, { resource, startTimeMs, timeMs: Date.now() }), headers)
   }
 
   #prepare(dataset: Dataset): void {

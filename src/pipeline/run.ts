@@ -399,8 +399,7 @@ class Runner {
     const { metrics, runId, options } = this.#input
     await this.#serially((journal) => metrics.keep(journal, runId))
     await this.#serially(async (journal) => {
-      const problem = await metrics.push(journal)
-      if (problem !== undefined) options.observer?.onProgress?.('metrics', `they could not be pushed: ${problem}`)
+      for (const problem of await metrics.push(journal)) options.observer?.onProgress?.('journal', `the metrics could not be sent: ${problem}`)
     })
   }
 

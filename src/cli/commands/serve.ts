@@ -1,4 +1,5 @@
 import { serve as startServer } from '../../console/index.js'
+import { monitoringFiles } from '../../deploy/index.js'
 import { failure, SERVE_ADDRESS_TAKEN, SERVE_TOKEN_NEEDED, USAGE_WRONG } from '../../errors/index.js'
 import { openJournal } from '../../journal/index.js'
 import { seriesInMemory } from '../../monitoring/index.js'
@@ -37,7 +38,9 @@ On any address but this machine's own a token is needed, in the environment as S
     let kept: { version: number; answer: Promise<Awaited<ReturnType<typeof load>>> } | undefined
     const load = async () => {
       const journal = await openJournal(workspace.lake, workspace.storage, session)
-      const series = await keptSeriesList(workspace, session)
+      // As if this project had been scraped as one job, which is what generated dashboards ask for.
+      const job = workspace.project.config.name
+      const series = (await keptSeriesList(workspace, session)).map((one) => ({ ...one, labels: { ...one.labels, job } }))
       return { series, changes: seriesInMemory(series), registry: await totalsRegistry(workspace, journal) }
     }
     /** Read anew when something was added. */
@@ -57,6 +60,11 @@ On any address but this machine's own a token is needed, in the environment as S
         port,
         host,
         token,
+        pages: new Map(
+          monitoringFiles('prometheus', workspace.project).flatMap(({ path, text }) =>
+            path.startsWith('runbooks/') ? [[`/${path.replace(/\.md$/, '')}`, text] as const] : [],
+          ),
+        ),
         about: `${workspace.project.config.name}: /metrics, /api/v1/query and its kin, /-/ready\n`,
         api: {
           groups: monitors.groups,
