@@ -18,7 +18,7 @@ const steps = [
   { name: 'examples', about: 'types of the examples, against dist', run: [tsc, '-p', 'tsconfig.examples.json'] },
   { name: 'floors', about: 'which folder may import which', run: [vitest, 'run', '--project', 'unit', 'test/architecture.test.ts'] },
   { name: 'generated', about: 'generated files are up to date', run: ['scripts/generate.js', '--check'] },
-  { name: 'unit', about: 'unit tests', run: [vitest, 'run', '--project', 'unit'] },
+  { name: 'unit', about: 'unit tests', run: [vitest, 'run', '--project', 'unit'], env: { SLUICE_TEST_FAULT_STRIDE: '3' } },
   { name: 'package', about: 'what would be published', run: [tool('publint', 'src', 'cli.js'), '--strict'] },
 ]
 
@@ -33,7 +33,11 @@ const results = []
 for (const step of steps.filter(({ name }) => !skipped.includes(name))) {
   process.stdout.write(`\n== ${step.name}: ${step.about}\n`)
   const started = performance.now()
-  const done = spawnSync(process.execPath, step.run, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  const done = spawnSync(process.execPath, step.run, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...step.env },
+  })
   const seconds = (performance.now() - started) / 1000
   results.push({ name: step.name, ok: done.status === 0, seconds })
   process.stdout.write(`-- ${step.name} ${done.status === 0 ? 'ok' : 'FAILED'}, ${seconds.toFixed(1)} s\n`)

@@ -1,3 +1,5 @@
+export { httpActiveRequests, httpErrors, httpRequestBytes, httpRequests, httpResponseBytes, httpSeconds } from './observability/http.js'
+export { trackedSeconds, trackedWork } from './observability/track.js'
 export { silence, tune } from './pipeline/index.js'
 export * from './pipeline/metrics.js'
 export * from './quality/metrics.js'

@@ -13,8 +13,8 @@ export function metricsOfRules(groups: readonly RuleGroup[], ...expressions: rea
   const found = new Set<string>()
   const walk = (expression: Expression): void => {
     for (const metric of metricsOf(expression)) {
-      const recording = recordings.get(metric)
-      if (recording !== undefined) walk(recording.signal.expression)
+      const recorded = recordings.get(metric)
+      if (recorded !== undefined) walk(recorded.recording.signal.expression)
       else found.add(metric)
     }
   }
@@ -23,10 +23,16 @@ export function metricsOfRules(groups: readonly RuleGroup[], ...expressions: rea
   return found
 }
 
-function recordingsOf(groups: readonly RuleGroup[]): Map<string, Recording<never> & { readonly every: number }> {
+interface Recorded {
+  readonly recording: Recording<never>
+  /** Milliseconds between two turns of its group. */
+  readonly every: number
+}
+
+function recordingsOf(groups: readonly RuleGroup[]): ReadonlyMap<string, Recorded> {
   return new Map(
-    groups.flatMap((group) =>
-      group.rules.filter(isRecording).map((rule) => [rule.definition.name, Object.assign(Object.create(rule), { every: group.every })]),
+    groups.flatMap(({ every, rules }) =>
+      rules.filter(isRecording).map((recording) => [recording.definition.name, { recording, every }] as const),
     ),
   )
 }
@@ -48,26 +54,33 @@ export function sourceAt(
 /** Adds recorded signals to a source. A signal that reads another is worked out from it. */
 export function withRecordings(groups: readonly RuleGroup[], samples: SeriesSource): SeriesSource {
   const recordings = recordingsOf(groups)
-  const known = new Map<string, Series[]>()
+  const workedOut = new Map<string, Series[]>()
+  const beingWorkedOut = new Set<string>()
   const source: SeriesSource = {
     select(metric: string, matchers: readonly Matcher[], from: number, to: number) {
-      const recording = recordings.get(metric)
+      const recorded = recordings.get(metric)
+      if (recorded === undefined) return samples.select(metric, matchers, from, to)
+      // What was recorded elsewhere, or is given to a test, stands as it is. What reads itself reads what there was before: nothing.
       const given = [...samples.select(metric, matchers, from, to)]
-      // What was recorded elsewhere, or is given to a test, stands as it is.
-      if (recording === undefined || given.length > 0) return given
+      if (given.length > 0 || beingWorkedOut.has(metric)) return given
       const key = `${metric} ${from} ${to}`
-      const found = known.get(key) ?? recorded(recording, from, to)
-      known.set(key, found)
+      const found = workedOut.get(key) ?? workOut(recorded, from, to)
+      workedOut.set(key, found)
       return seriesInMemory(found).select(metric, matchers, from, to)
     },
   }
-  const recorded = (recording: Recording<never> & { readonly every: number }, from: number, to: number): Series[] => {
-    const start = to - Math.floor((to - from) / recording.every) * recording.every
-    return evaluateRange(recording.signal.expression, source, { start, end: to, step: recording.every }).map(({ labels, points }) => ({
-      labels: { ...labels, __name__: recording.definition.name },
-      times: Float64Array.from(points, ([time]) => time),
-      values: Float64Array.from(points, ([, value]) => value),
-    }))
+  const workOut = ({ recording: { definition, signal }, every }: Recorded, from: number, to: number): Series[] => {
+    const start = to - Math.floor((to - from) / every) * every
+    beingWorkedOut.add(definition.name)
+    try {
+      return evaluateRange(signal.expression, source, { start, end: to, step: every }).map(({ labels, points }) => ({
+        labels: { ...labels, __name__: definition.name },
+        times: Float64Array.from(points, ([time]) => time),
+        values: Float64Array.from(points, ([, value]) => value),
+      }))
+    } finally {
+      beingWorkedOut.delete(definition.name)
+    }
   }
   return source
 }

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isSluiceError } from '../errors/index.js'
-import { defineMetric, SIZE_BUCKETS } from './definition.js'
+import { SIZE_BUCKETS } from './definition.js'
 import { exposition, negotiate } from './exposition.js'
+import { counter, gauge, histogram } from './metric.js'
 import { defaultRegistry, type Exemplar, type Registry } from './registry.js'
 import { activeTrace } from './span.js'
 
@@ -21,48 +22,34 @@ const UNMATCHED = 'unmatched'
 /** What nginx notes when the client has gone before there was an answer. */
 const CLIENT_GONE = 499
 
-const REQUESTS = defineMetric('counter', 'http_server_requests_total', {
+export const httpRequests = counter('http_server_requests_total', {
   help: 'HTTP requests answered, or given up by the client.',
   labels: { method: METHODS, route: '*', status: '*' },
 })
-const DURATION = defineMetric(
-  'histogram',
-  'http_server_request_duration_seconds',
-  {
-    help: 'Time from a request to the last byte of its answer.',
-    unit: 'seconds',
-    labels: { method: METHODS, route: '*' },
-  },
+export const httpSeconds = histogram('http_server_request_duration_seconds', {
+  help: 'Time from a request to the last byte of its answer.',
+  unit: 'seconds',
+  labels: { method: METHODS, route: '*' },
   // Those of OpenTelemetry's `http.server.request.duration`.
-  [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
-)
-const REQUEST_SIZE = defineMetric(
-  'histogram',
-  'http_server_request_size_bytes',
-  {
-    help: 'Size of request bodies, by their Content-Length; a body sent in chunks has none and is left out.',
-    unit: 'bytes',
-    labels: { method: METHODS, route: '*' },
-  },
-  SIZE_BUCKETS,
-)
-const RESPONSE_SIZE = defineMetric(
-  'histogram',
-  'http_server_response_size_bytes',
-  {
-    help: 'Size of response bodies.',
-    unit: 'bytes',
-    labels: { method: METHODS, route: '*' },
-  },
-  SIZE_BUCKETS,
-)
-const ACTIVE = defineMetric('gauge', 'http_server_active_requests', { help: 'HTTP requests being answered now.' })
-const ERRORS = defineMetric('counter', 'http_server_errors_total', {
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+})
+export const httpRequestBytes = histogram('http_server_request_size_bytes', {
+  help: 'Size of request bodies, by their Content-Length; a body sent in chunks has none and is left out.',
+  unit: 'bytes',
+  labels: { method: METHODS, route: '*' },
+  buckets: SIZE_BUCKETS,
+})
+export const httpResponseBytes = histogram('http_server_response_size_bytes', {
+  help: 'Size of response bodies.',
+  unit: 'bytes',
+  labels: { method: METHODS, route: '*' },
+  buckets: SIZE_BUCKETS,
+})
+export const httpActiveRequests = gauge('http_server_active_requests', { help: 'HTTP requests being answered now.' })
+export const httpErrors = counter('http_server_errors_total', {
   help: 'HTTP requests that failed: by the error thrown, by the status from 500 on, or `aborted` when the client left.',
   labels: { route: '*', type: '*' },
 })
-
-export const HTTP_METRICS = { REQUESTS, DURATION, REQUEST_SIZE, RESPONSE_SIZE, ACTIVE, ERRORS } as const
 
 /** What is used of a context of Hono's. */
 export interface HonoContextLike {
@@ -227,12 +214,12 @@ interface Exchange {
 type Meter = (method: string, bodySize: number | undefined, route: () => string) => Exchange
 
 function meterFor(registry: Registry = defaultRegistry): Meter {
-  const requests = registry.counter(REQUESTS)
-  const durations = registry.histogram(DURATION)
-  const requestSizes = registry.histogram(REQUEST_SIZE)
-  const responseSizes = registry.histogram(RESPONSE_SIZE)
-  const errors = registry.counter(ERRORS)
-  const active = registry.gauge(ACTIVE).with({})
+  const requests = registry.counter(httpRequests.definition)
+  const durations = registry.histogram(httpSeconds.definition)
+  const requestSizes = registry.histogram(httpRequestBytes.definition)
+  const responseSizes = registry.histogram(httpResponseBytes.definition)
+  const errors = registry.counter(httpErrors.definition)
+  const active = registry.gauge(httpActiveRequests.definition).with({})
   const known = new Set<string>(METHODS)
   return (givenMethod, requestBytes, routeOf) => {
     const started = performance.now()

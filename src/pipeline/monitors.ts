@@ -1,4 +1,5 @@
-import type { Alert, Dashboard, Inhibition, Metric, Notifications, RuleGroup } from '../observability/index.js'
+import { type Expression, type Matcher, matching } from '../observability/expression.js'
+import type { Alert, Dashboard, Inhibition, Labels, Metric, Notifications, RuleGroup } from '../observability/index.js'
 import {
   isAlert,
   isDashboard,
@@ -75,7 +76,7 @@ export function monitorsOf(project: {
     metrics: [...FRAMEWORK_METRICS, ...metrics],
     groups: [
       own.freshnessRules,
-      ruleGroup('sluice', { every: '1m', rules: defaultAlerts(tunings) }),
+      ruleGroup('sluice', { every: '1m', rules: defaultAlerts(tunings).map((one) => withTestsOfItsOwn(one, tunings)) }),
       ...(alerts.length === 0 ? [] : [ruleGroup('alerts', { every: '1m', rules: alerts })]),
       ...groups,
     ],
@@ -84,6 +85,28 @@ export function monitorsOf(project: {
       .concat(dashboards),
     notifications: { ...told, inhibit: [...told.inhibit, ...lineageInhibitions(project.datasets)] },
   }
+}
+
+/** The tests of default alerts speak of a dataset called orders. Where a rule is about others, they are played with one of those. */
+function withTestsOfItsOwn(one: Alert, tunings: readonly Tuning[]): Alert {
+  const isAbout = matching(datasetMatchers(one.when.expression))
+  const other = [...tunings.flatMap(({ datasets }) => datasets), 'any.other'].find((dataset) => isAbout({ dataset }))
+  const renamed = (labels: Labels): Labels =>
+    labels['dataset'] === undefined || other === undefined || isAbout(labels) ? labels : { ...labels, dataset: other }
+  const tests = one.tests.map((test) => ({
+    ...test,
+    series: test.series.map((series) => ({ ...series, labels: renamed(series.labels) })),
+    ...(test.expected === undefined ? {} : { expected: test.expected.map(renamed) }),
+  }))
+  return { ...one, tests }
+}
+
+function datasetMatchers(expression: Expression): Matcher[] {
+  return [
+    ...('matchers' in expression ? expression.matchers.filter(({ label }) => label === 'dataset') : []),
+    ...('of' in expression ? datasetMatchers(expression.of) : []),
+    ...('left' in expression ? [...datasetMatchers(expression.left), ...datasetMatchers(expression.right)] : []),
+  ]
 }
 
 /** While a dataset fails, that those made from it are stale says nothing new. */

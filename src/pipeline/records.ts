@@ -31,19 +31,29 @@ export async function recordEnd(journal: Journal, workspace: Workspace, result: 
   await journal.append('runs', [runRow(workspace, result, version)])
 }
 
-/** Ends the records of runs that were killed: this process holds the lease, so none of them is still going on. Answers how many. */
-export async function recordInterrupted(journal: Journal, workspace: Workspace, runId: string): Promise<number> {
+export interface UnfinishedRun {
+  readonly runId: string
+  readonly startedAt: string
+}
+
+/** Runs that were begun and never ended. Whoever holds the lease knows that none of them is still going on. */
+export async function unfinishedRuns(journal: Journal): Promise<UnfinishedRun[]> {
   const left = await journal.select(
     'runs',
-    (runs) =>
-      `SELECT run_id, min(started_at) AS started_at FROM ${runs} WHERE run_id <> ${quoteText(runId)} GROUP BY run_id HAVING bool_and(status = 'started')`,
+    (runs) => `SELECT run_id, min(started_at) AS started_at FROM ${runs} GROUP BY run_id HAVING bool_and(status = 'started')`,
   )
-  const rows = left.map(({ run_id, started_at }) => {
-    const startedAt = started_at instanceof Timestamp ? started_at.toDate().toISOString() : new Date(0).toISOString()
-    return runRow(workspace, { runId: String(run_id), status: 'interrupted', startedAt, durationMs: 0 }, '')
-  })
-  await journal.append('runs', rows)
-  return rows.length
+  return left.map(({ run_id, started_at }) => ({
+    runId: String(run_id),
+    startedAt: (started_at instanceof Timestamp ? started_at.toDate() : new Date(0)).toISOString(),
+  }))
+}
+
+/** Ends their records, so that each is found once. */
+export async function recordInterrupted(journal: Journal, workspace: Workspace, unfinished: readonly UnfinishedRun[]): Promise<void> {
+  await journal.append(
+    'runs',
+    unfinished.map(({ runId, startedAt }) => runRow(workspace, { runId, status: 'interrupted', startedAt, durationMs: 0 }, '')),
+  )
 }
 
 function runRow(

@@ -47,6 +47,9 @@ export async function tableFacts(workspace: Workspace, session: Session, dataset
   return { rows: await rowCount(snapshot), bytes, files: snapshot.files.size, version: snapshot.version, held }
 }
 
+/** Longer than the time between two looks, so that one sees the 0: what nobody has seen at 0 has not grown to be 1. */
+const ZERO_BEFORE_MS = 60_000
+
 /** Counts one run, and keeps what it counted: after each step, so that a run that is killed leaves what it had done. */
 export class RunMetrics {
   readonly #registry = new Registry()
@@ -111,6 +114,18 @@ export class RunMetrics {
     quarantineRows.with(labels, registry).set(facts.held)
   }
 
+  /** Counts a step of an earlier run, which did not live to. */
+  recovered({ dataset, status, rowsRead, rowsIn, rowsAccepted, rowsQuarantined, rowsWritten, files }: StepResult): void {
+    const [registry, labels] = [this.#registry, { dataset }]
+    own.steps.with({ ...labels, status }, registry).inc()
+    own.rows.with({ ...labels, stage: 'read' }, registry).inc(rowsRead)
+    own.rows.with({ ...labels, stage: 'in' }, registry).inc(rowsIn)
+    own.rows.with({ ...labels, stage: 'written' }, registry).inc(rowsWritten)
+    gateRows.with({ ...labels, verdict: 'accepted' }, registry).inc(rowsAccepted)
+    gateRows.with({ ...labels, verdict: 'quarantined' }, registry).inc(rowsQuarantined)
+    filesSeen.with({ ...labels, status: 'taken' }, registry).inc(files.length)
+  }
+
   /** @param interrupted runs found that were begun and never ended */
   run(result: RunResult, interrupted: number): void {
     const registry = this.#registry
@@ -139,7 +154,7 @@ export class RunMetrics {
     )
     try {
       const moments = [
-        { samples: zeros, at: this.#startedAt },
+        { samples: zeros, at: this.#startedAt - ZERO_BEFORE_MS },
         { samples: changed, at: Date.now() },
       ]
       await keepSamplesOf(journal, moments, runId)

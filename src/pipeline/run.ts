@@ -34,7 +34,9 @@ import {
   recordStart,
   recordSteps,
   refusedFiles,
+  unfinishedRuns,
 } from './records.js'
+import { recoverSteps } from './recover.js'
 import { defineReferences } from './references.js'
 import type { RunResult, StepResult } from './result.js'
 import { RunMetrics, type TableFacts, tableFacts } from './run-metrics.js'
@@ -96,6 +98,8 @@ async function runAll(workspace: Workspace, options: RunOptions & { readonly run
     const journal = await openJournal(workspace.lake, workspace.storage, session)
     const previous = await previousRows(journal)
     const metrics = new RunMetrics(workspace)
+    const unfinished = await unfinishedRuns(journal)
+    await recoverSteps(workspace, session, journal, metrics, unfinished)
     // Nothing is recorded for a run that finds nothing to do until it ends: it costs one commit, not two.
     const runner = new Runner({ workspace, lease, journal, runId, options, interval, previous, metrics })
     const steps = await runner.all(datasets)
@@ -111,8 +115,9 @@ async function runAll(workspace: Workspace, options: RunOptions & { readonly run
       steps,
     }
     await recordRun(journal, workspace, result, version, runner)
-    metrics.run(result, await recordInterrupted(journal, workspace, runId))
+    metrics.run(result, unfinished.length)
     await runner.keepMetrics()
+    await recordInterrupted(journal, workspace, unfinished)
     return result
   } finally {
     await session?.close().catch(() => {})
@@ -298,7 +303,7 @@ class Runner {
     const version = decision.state.snapshot?.version ?? -1
     const ranged = interval !== undefined && intervalColumn(step.dataset) !== undefined
     if (!ranged && decision.action === 'skip') return { ...base, status: 'skipped', reasons: decision.reasons, version }
-    this.#begin()
+    await this.#begin()
     // A dataset that was never filled is filled whole; an interval of it would pass for all of it.
     const chosen = ranged && decision.state.note !== undefined ? interval : undefined
     const done = await runQuery(step, decision, chosen)
@@ -334,7 +339,7 @@ class Runner {
       : fresh > 0
         ? [`new-files: ${fresh} of ${offer.items.length}${synthetic}`]
         : []
-    if (fresh > 0) this.#begin()
+    if (fresh > 0) await this.#begin()
     const done: SourceResult =
       fresh > 0
         ? await runSource(step, offer, state, sorting, fullRefresh)
@@ -381,9 +386,11 @@ class Runner {
     await this.#serially((journal) => recordFiles(journal, this.#input.runId, dataset.name, [...taken, ...refused]))
   }
 
-  #begin(): void {
+  /** Before anything is committed: what is found with no end to it was killed. */
+  #begin(): Promise<void> {
     const { workspace, runId, options } = this.#input
     this.#started ??= this.#serially((journal) => recordStart(journal, workspace, runId, new Date().toISOString(), options.version ?? ''))
+    return this.#started
   }
 
   #record(result: StepResult): void {
@@ -399,7 +406,8 @@ class Runner {
     const { metrics, runId, options } = this.#input
     await this.#serially((journal) => metrics.keep(journal, runId))
     await this.#serially(async (journal) => {
-      for (const problem of await metrics.push(journal)) options.observer?.onProgress?.('journal', `the metrics could not be sent: ${problem}`)
+      for (const problem of await metrics.push(journal))
+        options.observer?.onProgress?.('journal', `the metrics could not be sent: ${problem}`)
     })
   }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { describeWithData, ended, startSluice } from '../fixtures.js'
-import { allContents, csvs, example, heldIn, newLake, runTaxi } from './taxi.js'
+import { allContents, countedRows, csvs, example, heldIn, newLake, runTaxi } from './taxi.js'
 
 const KILLS = Number(process.env['SLUICE_TEST_KILLS'] ?? 20)
 
@@ -16,7 +16,7 @@ function chance(seed: number): () => number {
 }
 
 describeWithData('a run that is killed', () => {
-  test(`at ${KILLS} random moments, and run again, gives the tables and the quarantine of an undisturbed one`, {
+  test(`at ${KILLS} random moments, and run again, gives the tables, the quarantine and the counters of an undisturbed one`, {
     timeout: 60_000 * KILLS,
   }, async () => {
     const seed = Number(process.env['SLUICE_TEST_SEED'] ?? Date.now() % 1_000_000)
@@ -25,7 +25,8 @@ describeWithData('a run that is killed', () => {
     const started = Date.now()
     expect((await runTaxi(clean, csvs)).code).toBe(0)
     const seconds = Date.now() - started
-    const [tables, held] = [await allContents(clean), await heldIn(clean)]
+    const [tables, held, counted] = [await allContents(clean), await heldIn(clean), await countedRows(clean)]
+    expect(Object.keys(counted)).toHaveLength(4)
     let kills = 0
     while (kills < KILLS) {
       const lake = newLake()
@@ -43,6 +44,7 @@ describeWithData('a run that is killed', () => {
       }
       expect(await allContents(lake), `seed ${seed}, after ${kills} kills`).toEqual(tables)
       expect(await heldIn(lake), `seed ${seed}, after ${kills} kills`).toEqual(held)
+      expect(await countedRows(lake), `seed ${seed}, after ${kills} kills`).toEqual(counted)
     }
   })
 

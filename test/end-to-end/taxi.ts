@@ -88,3 +88,18 @@ export async function heldIn(lake: string): Promise<Held> {
 export function newLake(): string {
   return join(temporaryFolder(), 'lake')
 }
+
+/** What counters of rows have grown to over all runs, by metric and labels; of the datasets whose rows are counted once however often a run is killed. */
+export async function countedRows(lake: string): Promise<Record<string, number>> {
+  const table = await DeltaTable.open(join(lake, '_sluice/metric_samples'))
+  try {
+    const session = await table.session()
+    const rows = await session.rows(
+      `SELECT metric || ' ' || labels AS series, sum(value) AS total FROM (${await table.read()})
+       WHERE metric = 'sluice_gate_rows_total' AND (labels::JSON ->> 'dataset') IN ('bronze.raw_trips', 'silver.trips') GROUP BY ALL ORDER BY series`,
+    )
+    return Object.fromEntries(rows.map((row) => [String(row['series']), Number(row['total'])]))
+  } finally {
+    await table.close()
+  }
+}
