@@ -1,6 +1,7 @@
 // Writes the files that are generated from source and checked in. `--check` compares and writes nothing.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build, root } from './build.js'
 
@@ -26,7 +27,39 @@ for (const { file, from, write } of generators) {
   }
   process.stdout.write(`${file}: ${same ? 'up to date' : checking ? 'out of date, run `npm run generate`' : 'written'}\n`)
 }
+stale += monitoringOf('examples/nyc-taxi')
 process.exitCode = stale > 0 ? 1 : 0
+
+/** The example's monitoring stack, by the command that a project's own CI would run. Answers how many of its files are out of date. */
+function monitoringOf(project) {
+  const folder = join(root, project, 'monitoring')
+  const words = ['generate', 'all', '--project', join(root, project), '--out', folder, '--json']
+  const done = spawnSync(process.execPath, [join(root, 'bin', 'sluice.js'), ...words, ...(checking ? ['--check'] : [])], {
+    cwd: root,
+    encoding: 'utf8',
+    // A link in an alert, or a secret, must not depend on who generates.
+    env: { PATH: process.env.PATH, HOME: process.env.HOME },
+  })
+  if (done.status !== 0) {
+    const { error } = JSON.parse(done.stdout || '{"error":{"message":"it printed nothing"}}')
+    process.stdout.write(`${project}/monitoring: ${error.message.replaceAll(root, '')} Run \`npm run generate\`.\n`)
+    return 1
+  }
+  const { files, changed } = JSON.parse(done.stdout)
+  const left = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !files.includes(path))
+  if (!checking) for (const path of left) rmSync(path)
+  const same = changed.length + left.length === 0
+  const said = same
+    ? 'up to date'
+    : checking
+      ? `nothing makes ${left.map((path) => relative(root, path)).join(', ')}, run \`npm run generate\``
+      : 'written'
+  process.stdout.write(`${project}/monitoring: ${said}\n`)
+  return checking ? left.length : 0
+}
 
 /** Every error code, by area: what its users read in their terminal, with `<name>` where a fact stands. */
 function errorsPage(catalog) {

@@ -4,7 +4,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
@@ -34,6 +34,67 @@ const services = [
       AWS_SECRET_ACCESS_KEY: 'not-a-secret-but-a-test',
       AWS_REGION: 'us-east-1',
     }),
+  },
+  {
+    name: 'pushgateway',
+    about: "Debian's Prometheus Pushgateway",
+    seconds: 15,
+    install: () => debianInstall('prometheus-pushgateway', ['prometheus-pushgateway', 'pushgateway']),
+    start: ({ port }) => ({
+      command: debianInstall('prometheus-pushgateway', ['prometheus-pushgateway', 'pushgateway']),
+      // Debian's keeps what it is pushed in a file for the whole machine, unless told.
+      args: [`--web.listen-address=127.0.0.1:${port}`, '--persistence.file='],
+    }),
+    ready: async (port) => (await fetch(`http://127.0.0.1:${port}/-/ready`)).ok,
+    environment: (port) => ({ PUSHGATEWAY_URL: `http://127.0.0.1:${port}` }),
+  },
+  {
+    name: 'alertmanager',
+    about: "Debian's Prometheus Alertmanager, which tells nobody",
+    seconds: 15,
+    install: () => debianInstall('prometheus-alertmanager', ['prometheus-alertmanager', 'alertmanager']),
+    start: ({ port, folder }) => {
+      const config = join(folder, 'alertmanager.yml')
+      writeFileSync(config, 'route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n')
+      return {
+        command: debianInstall('prometheus-alertmanager', ['prometheus-alertmanager', 'alertmanager']),
+        // Without an address for others of its kind it does not wait for any.
+        args: [
+          `--config.file=${config}`,
+          `--storage.path=${folder}`,
+          `--web.listen-address=127.0.0.1:${port}`,
+          '--cluster.listen-address=',
+        ],
+      }
+    },
+    ready: async (port) => (await fetch(`http://127.0.0.1:${port}/-/ready`)).ok,
+    environment: (port) => ({ ALERTMANAGER_URL: `http://127.0.0.1:${port}` }),
+  },
+  {
+    name: 'prometheus',
+    about: "Debian's Prometheus, on the Pushgateway and the Alertmanager where those are up",
+    seconds: 15,
+    install: () => debianInstall('prometheus', ['prometheus']),
+    start: ({ port, folder }) => {
+      const target = (name) => {
+        const found = running(services.find((service) => service.name === name))
+        return found === undefined ? [] : [addressOf(found)]
+      }
+      const config = join(folder, 'prometheus.yml')
+      const document = {
+        global: { scrape_interval: '1s', evaluation_interval: '1s' },
+        alerting: { alertmanagers: [{ static_configs: [{ targets: target('alertmanager') }] }] },
+        scrape_configs: [{ job_name: 'pushgateway', honor_labels: true, static_configs: [{ targets: target('pushgateway') }] }],
+      }
+      // JSON is YAML.
+      writeFileSync(config, JSON.stringify(document))
+      return {
+        command: debianInstall('prometheus', ['prometheus']),
+        args: [`--config.file=${config}`, `--storage.tsdb.path=${join(folder, 'tsdb')}`, `--web.listen-address=127.0.0.1:${port}`],
+      }
+    },
+    ready: async (port) => (await fetch(`http://127.0.0.1:${port}/-/ready`)).ok,
+    environment: (port) => ({ PROMETHEUS_URL: `http://127.0.0.1:${port}` }),
   },
 ]
 
@@ -157,6 +218,28 @@ function goInstall(name, source) {
   const done = spawnSync('go', ['install', source], { env, stdio: ['ignore', 'inherit', 'inherit'] })
   if (done.error?.code === 'ENOENT') throw new Error(`${name} is built by Go, which is not installed: https://go.dev/dl`)
   if (done.status !== 0) throw new Error(`${name}: \`go install ${source}\` failed.`)
+}
+
+/** The first of these programs that is on the PATH; installed from Debian's registry where none is, and we may. */
+function debianInstall(packageName, programs) {
+  const find = () =>
+    programs.flatMap((one) => (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, one))).find(existsSync)
+  const found = find()
+  if (found !== undefined) return found
+  const command = `apt-get install -y --no-install-recommends ${packageName}`
+  const aptGet = spawnSync('apt-get', ['--version'], { stdio: 'ignore' })
+  if (aptGet.error !== undefined || process.getuid?.() !== 0)
+    throw new Error(`${programs[0]} is not on the PATH. On Debian, as root: \`${command}\`; elsewhere, https://prometheus.io/download.`)
+  process.stdout.write(`${packageName}: installing\n`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  for (const line of ['apt-get update -qq', `${command} -qq`]) {
+    const [program, ...args] = line.split(' ')
+    const done = spawnSync(program, args, { env, stdio: ['ignore', 'ignore', 'inherit'] })
+    if (done.status !== 0) throw new Error(`${packageName}: \`${line}\` failed.`)
+  }
+  const installed = find()
+  if (installed === undefined) throw new Error(`${packageName} is installed, and ${programs[0]} is still not on the PATH.`)
+  return installed
 }
 
 /** Free now: whoever asks the system for one again is given another, for a while. */

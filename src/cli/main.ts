@@ -2,6 +2,7 @@ import { failure, isSluiceError, USAGE_UNKNOWN_COMMAND, USAGE_WRONG } from '../e
 import { flushSpans } from '../observability/index.js'
 import { problemsOf } from '../pipeline/index.js'
 import { type Command, helpText, invocation, parseCommand } from './command.js'
+import { advise } from './commands/advise.js'
 import { alerts } from './commands/alerts.js'
 import { check } from './commands/check.js'
 import { doctor } from './commands/doctor.js'
@@ -34,6 +35,7 @@ const COMMANDS: readonly Command[] = [
   schema,
   lineage,
   report,
+  advise,
   generate,
   alerts,
   monitor,

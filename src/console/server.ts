@@ -42,6 +42,8 @@ async function handle(options: ServeOptions, request: IncomingMessage, response:
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff', ...headers })
     response.end(request.method === 'HEAD' ? undefined : body)
   }
+  if (options.token === undefined && !isOurs(request.headers.host, options.host))
+    return text(403, 'Without a token this is for whoever asks for this machine by its own name.\n')
   if (!authorised(options.token, request))
     return text(401, 'A token is needed: Authorization: Bearer TOKEN.\n', { 'www-authenticate': 'Bearer' })
   const reads = request.method === 'GET' || request.method === 'HEAD'
@@ -73,6 +75,15 @@ async function handle(options: ServeOptions, request: IncomingMessage, response:
       return text(404, 'There is /metrics, /api/v1/query and its kin, /runbooks/ALERT, and /-/ready.\n')
     }
   }
+}
+
+/** This machine as its own programs call it, and as containers on it do. */
+const OWN_NAMES = ['127.0.0.1', 'localhost', '[::1]', 'host.docker.internal']
+
+/** A web page that has its own name lead to this machine would otherwise read here what its visitor's browser can. */
+function isOurs(host: string | undefined, listening: string): boolean {
+  const name = (host ?? '').replace(/:\d+$/, '').toLowerCase()
+  return OWN_NAMES.includes(name) || name === listening.toLowerCase()
 }
 
 function authorised(token: string | undefined, request: IncomingMessage): boolean {

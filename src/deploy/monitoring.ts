@@ -61,12 +61,11 @@ function prometheusFiles(project: Project): GeneratedFile[] {
     runbookUrl,
     found: (alert, test) => testAlert(groups, everyOf.get(alert) ?? 60_000, alert, test).fired,
   })
-  const pushed = project.config.pushgateway !== undefined
   const config = prometheusConfig({
     job: project.config.name,
-    // What is pushed and what is served are the same numbers: scraping both would count them twice.
-    targets: pushed ? [] : ['host.docker.internal:9464'],
-    ...(pushed ? { pushgateway: 'pushgateway:9091' } : {}),
+    // Runs push to the stack's Pushgateway. `sluice serve` has the same numbers: scraping both would count them twice.
+    targets: [],
+    pushgateway: 'pushgateway:9091',
     alertmanager: 'alertmanager:9093',
     ruleFiles: ['rules.yml'],
   })

@@ -828,3 +828,39 @@ export const GENERATED_STALE = define<{ files: string; command: string }>({
   message: ({ files }) => `Not as the definitions have it: ${files}.`,
   hint: ({ command }) => `Run \`${command}\` and check in what it writes.`,
 })
+
+// Observability: what a project's `monitors/` say together.
+
+export const MONITOR_DUPLICATE = define<{ kind: string; name: string; advice: string }>({
+  code: 'MONITOR_DUPLICATE',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ kind, name }) => `There is more than one ${kind} called "${name}".`,
+  hint: ({ advice }) => advice,
+})
+
+export const MONITOR_DATASET_UNKNOWN = define<{ alert: string; dataset: string; known: readonly string[] }>({
+  code: 'MONITOR_DATASET_UNKNOWN',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ alert, dataset }) => `${alert} is tuned or silenced for "${dataset}", and no dataset is called that.`,
+  hint: ({ dataset, known }) => `${didYouMean(dataset, known)} Datasets are named in full, layer first.`.trim(),
+})
+
+export const NOTIFICATIONS_SEVERAL = define<{ count: number }>({
+  code: 'NOTIFICATIONS_SEVERAL',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ count }) => `monitors/ exports ${count} notifications(...), and only one can hold.`,
+  hint: () => 'Make one of them, with several routes.',
+})
+
+// Observability: advice
+
+export const ADVICE_NO_SPACE = define<{ dataset: string; folder: string; needed: string; free: string }>({
+  code: 'ADVICE_NO_SPACE',
+  retry: 'terminal',
+  exit: 3,
+  message: ({ dataset, folder, needed, free }) => `Trying the advice on a copy of ${dataset} takes ${needed}; ${folder} has ${free} left.`,
+  hint: () => 'Set TMPDIR to a folder with more room, or leave out --try.',
+})

@@ -85,7 +85,7 @@ const profiles = {
 const metricSamples = {
   /** As Prometheus names it: of a histogram `x_bucket`, `x_sum`, `x_count`. */
   metric: column.string(),
-  /** JSON, in the order of the metric's declaration. */
+  /** JSON, in the order of the labels' names. */
   labels: column.string(),
   /** `counter`: the value is what it grew by; `gauge`: the value is what it is from now on. */
   kind: column.string(),

@@ -1,7 +1,6 @@
 import { type Alert, type Expression, isAlert, type Labels, metricsOf, type RuleGroup } from '../observability/index.js'
 import { AlertState } from './alert-state.js'
-import { evaluate } from './evaluator.js'
-import { sourceAt } from './recordings.js'
+import { Past, windowsIn } from './past.js'
 import { type ChangeSource, labelsKey } from './series.js'
 
 /** Alerts replayed over what was kept: what they would have said, and what another threshold would have. */
@@ -10,7 +9,7 @@ export interface BacktestOptions {
   /** Unix milliseconds. */
   readonly from: number
   readonly to: number
-  /** Longest time between two looks where nothing changes, in milliseconds. Default a 5,000th of the whole. */
+  /** Longest time between two looks where nothing changes, in milliseconds. Default a 20,000th of the whole. */
   readonly step?: number
   readonly signal?: AbortSignal | undefined
   /** @param share of the whole that is done, 0 to 1 */
@@ -60,12 +59,13 @@ export async function backtest(groups: readonly RuleGroup[], changes: ChangeSour
       .filter((one) => !one.watchdog)
       .map((one) => ({ one, every: group.every })),
   )
+  const past = new Past(groups, changes, options)
   const replayed: { one: Alert; episodes: Episode[]; threshold: number | undefined; others: OtherThreshold[] }[] = []
   for (const [done, { one, every }] of rules.entries()) {
     options.onProgress?.(one.name, done / rules.length)
     const expression = one.when.expression
     const times = lookTimes(groups, expression, changes, every, options)
-    const play = (condition: Expression) => replay(groups, one, condition, times, changes, options)
+    const play = (condition: Expression) => replay(one, condition, times, past, options)
     const episodes = await play(expression)
     const threshold = thresholdOf(expression)
     const others: OtherThreshold[] = []
@@ -93,44 +93,51 @@ export async function backtest(groups: readonly RuleGroup[], changes: ChangeSour
   }))
 }
 
-async function replay(
-  groups: readonly RuleGroup[],
-  one: Alert,
-  condition: Expression,
-  times: readonly number[],
-  changes: ChangeSource,
-  options: BacktestOptions,
-): Promise<Episode[]> {
+async function replay(one: Alert, condition: Expression, times: Float64Array, past: Past, options: BacktestOptions): Promise<Episode[]> {
+  await new Promise((resolve) => setImmediate(resolve))
+  options.signal?.throwIfAborted()
   const state = new AlertState({ name: one.name, for: one.for, keepFiring: one.keepFiring })
-  const scrapeInterval = gridFor(condition)
   const ended: Episode[] = []
   const open = new Map<string, Episode>()
-  const look = (time: number) => {
-    const result = evaluate(condition, sourceAt(groups, changes, time, { scrapeInterval }), time, { scrapeInterval })
-    const active = state.step(result.kind === 'vector' ? result.samples : [], time)
-    for (const { labels: all, state: standing } of active) {
+  let active = 0
+  const look = (time: number, samples: readonly { readonly labels: Labels; readonly value: number }[]) => {
+    if (samples.length === 0 && active === 0) return undefined
+    const standing = state.step(samples, time)
+    active = 0
+    let next: number | undefined
+    for (const { labels: all, state: how, activeAt } of standing) {
+      if (how !== 'resolved') active += 1
+      // Where something waits, the next look that matters is when it has waited long enough.
+      if (how === 'pending') next = Math.min(next ?? Number.POSITIVE_INFINITY, activeAt + one.for)
+      if (how === 'pending') continue
       const { alertname: _, ...labels } = all
       const key = labelsKey(labels)
       const begun = open.get(key)
-      if (standing === 'firing' && begun === undefined) open.set(key, { labels, from: time, to: undefined })
-      if (standing === 'resolved' && begun !== undefined) {
+      if (how === 'firing' && begun === undefined) open.set(key, { labels, from: time, to: undefined })
+      if (how === 'resolved' && begun !== undefined) {
         ended.push({ ...begun, to: time })
         open.delete(key)
       }
     }
-    // Where something waits, the next look that matters is when it has waited long enough.
-    const waits = active.filter((each) => each.state === 'pending').map((each) => each.activeAt + one.for)
-    return waits.length === 0 ? undefined : Math.min(...waits)
+    return next
   }
-  let breath = Date.now()
+  const found = past.at(condition, times)
+  const places = found.map(() => 0)
   for (const [index, time] of times.entries()) {
-    const next = look(time)
+    const samples = found.flatMap(({ labels, points }, which) => {
+      const point = points[places[which] ?? 0]
+      if (point?.[0] !== time) return []
+      places[which] = (places[which] ?? 0) + 1
+      return [{ labels, value: point[1] }]
+    })
+    const next = look(time, samples)
     const following = times[index + 1] ?? Number.POSITIVE_INFINITY
-    if (next !== undefined && next > time && next < following && next <= options.to) look(next)
-    if (Date.now() - breath > 50) {
-      await new Promise((resolve) => setImmediate(resolve))
-      options.signal?.throwIfAborted()
-      breath = Date.now()
+    if (next !== undefined && next > time && next < following && next <= options.to) {
+      const then = past.at(condition, Float64Array.of(next))
+      look(
+        next,
+        then.map(({ labels, points: [point] }) => ({ labels, value: point?.[1] ?? Number.NaN })),
+      )
     }
   }
   return [...ended, ...open.values()].sort((left, right) => left.from - right.from)
@@ -142,8 +149,8 @@ function lookTimes(
   changes: ChangeSource,
   every: number,
   { from, to, step }: BacktestOptions,
-): number[] {
-  const longest = Math.max(every, Math.ceil((step ?? (to - from) / 5_000) / every) * every)
+): Float64Array {
+  const longest = Math.max(every, Math.ceil((step ?? (to - from) / 20_000) / every) * every)
   const windows = [0, ...windowsOf(expression, groups)]
   const times = new Set<number>()
   for (let time = from; time <= to; time += longest) times.add(time)
@@ -161,7 +168,7 @@ function lookTimes(
       }
     }
   }
-  return [...times].sort((left, right) => left - right)
+  return Float64Array.from(times).sort()
 }
 
 function signalsIn(expression: Expression, groups: readonly RuleGroup[]): Expression[] {
@@ -185,20 +192,7 @@ function seriesNamesOf(expression: Expression, groups: readonly RuleGroup[]): Se
 }
 
 function windowsOf(expression: Expression, groups: readonly RuleGroup[]): number[] {
-  return [...new Set(signalsIn(expression, groups).flatMap((one) => ownWindows(one)))]
-}
-
-function ownWindows(expression: Expression): number[] {
-  const own = expression.kind === 'range' && typeof expression.window === 'number' ? [expression.window] : []
-  const inside = 'of' in expression ? ownWindows(expression.of) : []
-  const sides = 'left' in expression ? [...ownWindows(expression.left), ...ownWindows(expression.right)] : []
-  return [...own, ...inside, ...sides]
-}
-
-/** Four looks a minute, as Prometheus would; fewer where the shortest window is days long, which then still has hundreds of them. */
-function gridFor(expression: Expression): number {
-  const shortest = Math.min(...ownWindows(expression))
-  return Number.isFinite(shortest) ? Math.max(15_000, Math.floor(shortest / 480)) : 15_000
+  return [...new Set(signalsIn(expression, groups).flatMap((one) => windowsIn(one)))]
 }
 
 function counted(episodes: readonly Episode[], { from, to }: BacktestOptions): Omit<OtherThreshold, 'threshold'> {

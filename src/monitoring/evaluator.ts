@@ -92,10 +92,34 @@ export function evaluateRange(
   })
 }
 
+/**
+ * The value of an expression at each of these times, which ascend, as `evaluate` has it at each: for times that lie as they happen to.
+ *
+ * The source is asked once, for all that the times look at. Fails with QUERY_MATCHING where series cannot be told apart.
+ */
+export function evaluateTimes(
+  expression: Expression,
+  source: SeriesSource,
+  times: Float64Array,
+  options: EvaluateOptions = {},
+): readonly MatrixSeries[] {
+  if (times.length === 0) return []
+  const evaluation = new Evaluation(source, { start: times[0] ?? 0, step: 0, count: times.length, times }, options)
+  const columns = resultOf(expression) === 'scalar' ? [columnOf({}, evaluation.scalar(expression))] : evaluation.vector(expression)
+  return columns.filter(isSeen).map(({ labels, values, present }) => {
+    const points: [number, number][] = []
+    for (let index = 0; index < times.length; index++)
+      if (present[index] === 1) points.push([times[index] ?? 0, values[index] ?? Number.NaN])
+    return { labels, points }
+  })
+}
+
 interface Steps {
   readonly start: number
   readonly step: number
   readonly count: number
+  /** In place of what follows from the start and the step. */
+  readonly times?: Float64Array
 }
 
 /** One series of a result: a value for each step at which it is present. */
@@ -202,7 +226,7 @@ class Evaluation {
   }
 
   private timeOf(index: number): number {
-    return this.steps.start + index * this.steps.step
+    return this.steps.times?.[index] ?? this.steps.start + index * this.steps.step
   }
 
   /** `timestamps`: the samples' times in seconds instead of their values. */
@@ -262,7 +286,7 @@ class Evaluation {
     const select = (first: number, last: number) => [
       ...this.source.select(metric, matchers, this.timeOf(first) - offset - length, this.timeOf(last) - offset),
     ]
-    if (count === 1 || step <= 2 * length) return ordered(select(0, count - 1))
+    if (count === 1 || this.steps.times !== undefined || step <= 2 * length) return ordered(select(0, count - 1))
     const pieces = new Map<string, Series[]>()
     for (let index = 0; index < count; index++) {
       const end = this.timeOf(index) - offset

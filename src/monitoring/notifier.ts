@@ -30,7 +30,7 @@ export interface Notice {
   readonly endedAt: number | undefined
 }
 
-/** One message: to one receiver, about the alerts of one group. */
+/** One message: by one channel of one receiver, about the alerts of one group. */
 export interface Message {
   readonly receiver: Receiver
   readonly group: Labels
@@ -100,9 +100,11 @@ export class Notifier {
       delete this.#state.ended[key]
     }
     for (const key of Object.keys(this.#state.standing)) if (!current.has(key)) this.#state.ended[key] ??= now
-    const messages = [...this.#groups(this.#audible(firing, silences, now)).values()].flatMap(
-      (group) => this.#message(group, current, now) ?? [],
-    )
+    const groups = this.#groups(this.#audible(firing, silences, now))
+    const messages = [...groups.values()].flatMap((group) => this.#message(group, current, now) ?? [])
+    // A group that waited and whose alerts went before it was told of.
+    for (const [key, { told }] of Object.entries(this.#state.groups))
+      if (told === undefined && !groups.has(key)) delete this.#state.groups[key]
     this.#forget()
     return { messages, told: (message) => this.#told(message, now) }
   }
@@ -129,10 +131,12 @@ export class Notifier {
         this.#notifications.groupBy.flatMap((label) => (alert.labels[label] === undefined ? [] : [[label, alert.labels[label]]])),
       )
       for (const { to, repeat } of ways) {
-        const key = `${to.name}:${labelsKey(group)}`
-        const one = groups.get(key) ?? { key, receiver: to, repeat, group, alerts: [] }
-        one.alerts.push(alert)
-        groups.set(key, one)
+        for (const [channel, receiver] of channelsOf(to)) {
+          const key = `${to.name}/${channel}:${labelsKey(group)}`
+          const one = groups.get(key) ?? { key, receiver, repeat, group, alerts: [] }
+          one.alerts.push(alert)
+          groups.set(key, one)
+        }
       }
     }
     return groups
@@ -180,9 +184,10 @@ export class Notifier {
       delete this.#state.ended[key]
       delete this.#state.standing[key]
     }
-    // A group that waited and whose alerts went before it was told of.
-    const alive = new Set(Object.keys(this.#state.standing))
-    for (const [key, group] of Object.entries(this.#state.groups))
-      if (group.told === undefined && alive.size === 0) delete this.#state.groups[key]
   }
+}
+
+/** A receiver's channels one by one, so that one that is down is tried again without the others saying the same twice. */
+function channelsOf({ name, ...channels }: Receiver): (readonly [channel: string, receiver: Receiver])[] {
+  return Object.entries(channels).map(([channel, settings]) => [channel, { name, [channel]: settings }])
 }

@@ -30,7 +30,7 @@ function sampleRows(samples: readonly StoredSample[], at: number, runId: string 
   const recorded = Timestamp.fromDate(new Date(at))
   return samples.map(({ metric, labels, kind, value }) => ({
     metric,
-    labels: JSON.stringify(labels),
+    labels: labelsJson(labels),
     kind,
     value,
     recorded_at: recorded,
@@ -38,9 +38,14 @@ function sampleRows(samples: readonly StoredSample[], at: number, runId: string 
   }))
 }
 
+/** In the order of their names, so that a metric whose labels are declared in another order goes on with the same series. */
+function labelsJson(labels: Labels): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(labels).sort(([left], [right]) => (left < right ? -1 : 1))))
+}
+
 /** What tells one series from another. */
 export function seriesKey({ metric, labels }: { readonly metric: string; readonly labels: Labels }): string {
-  return `${metric} ${JSON.stringify(labels)}`
+  return `${metric} ${labelsJson(labels)}`
 }
 
 /** Every series' value now: of a counter the sum of its increases. */

@@ -141,13 +141,14 @@ export function watchdog(name = 'Watchdog'): Alert {
 function finished<Label extends string>(name: string, definition: AlertDefinition<Label>, always: boolean): Alert {
   const wrong = (problem: string, advice: string) => failure(ALERT_INVALID, { name, problem, advice })
   if (!/^[A-Z][A-Za-z0-9]*$/.test(name)) throw wrong('its name is not in CamelCase', 'Call it for what is wrong: QueueTooLong.')
+  // A project's files are not held to their types when they are loaded.
+  const tests: readonly AlertTest[] = definition.tests ?? []
   const taken = Object.keys(definition.labels ?? {}).find(
     (label) => KEPT_LABELS.includes(label) || (definition.when.labels as readonly string[]).includes(label),
   )
   if (taken !== undefined) throw wrong(`its label "${taken}" is one it has already`, 'Choose another name for it.')
-  if (!always && !definition.tests.some((test) => test.fires)) throw wrong('no test shows that it fires', 'Add `fires(...)` to its tests.')
-  if (!always && definition.tests.every((test) => test.fires))
-    throw wrong('no test shows that it stays quiet', 'Add `staysQuiet(...)` to its tests.')
+  if (!always && !tests.some((test) => test.fires)) throw wrong('no test shows that it fires', 'Add `fires(...)` to its tests.')
+  if (!always && tests.every((test) => test.fires)) throw wrong('no test shows that it stays quiet', 'Add `staysQuiet(...)` to its tests.')
   if (!always && !compares(definition.when.expression))
     throw wrong('its condition compares nothing, so it would always fire', 'End it in a comparison, such as `.gt(0)`.')
   return {
@@ -162,7 +163,7 @@ function finished<Label extends string>(name: string, definition: AlertDefinitio
     description: template(definition.description, definition.when.labels),
     steps: definition.steps ?? [],
     labels: definition.labels ?? {},
-    tests: definition.tests,
+    tests,
     watchdog: always,
   }
 }

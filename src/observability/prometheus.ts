@@ -146,7 +146,7 @@ export function prometheusConfig(options: PrometheusConfigOptions): string {
       ? {}
       : { alerting: { alertmanagers: [{ static_configs: [{ targets: [options.alertmanager] }] }] } }),
     scrape_configs: [
-      { job_name: options.job ?? 'sluice', static_configs: [{ targets: options.targets }] },
+      ...(options.targets.length === 0 ? [] : [{ job_name: options.job ?? 'sluice', static_configs: [{ targets: options.targets }] }]),
       ...(options.pushgateway === undefined
         ? []
         : [{ job_name: 'pushgateway', honor_labels: true, static_configs: [{ targets: [options.pushgateway] }] }]),

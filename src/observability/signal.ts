@@ -145,7 +145,15 @@ export class Vector<in out Label extends string> {
     return this.#call('clamp_max', bound)
   }
 
+  /** Throws SIGNAL_INVALID: what types hold in an editor must hold in a file that is only loaded. */
   #aggregate<By extends Label>(operator: AggregateOperator, by: readonly By[]): Vector<By> {
+    const unknown = by.find((label) => !this.labels.includes(label))
+    if (unknown !== undefined)
+      throw failure(SIGNAL_INVALID, {
+        signal: operator,
+        problem: `what it is taken of has no label "${unknown}"`,
+        advice: `Its labels: ${this.labels.join(', ') || 'none'}.`,
+      })
     return new Vector<By>({ kind: 'aggregate', operator, grouping: { by }, of: this.expression }, by, this.unit)
   }
   #arithmetic(operator: ArithmeticOperator, other: Operand<Label>, unit: MetricUnit | undefined): Vector<Label> {

@@ -1,19 +1,31 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { globSync } from 'tinyglobby'
 import { isSql, quoteName, renderSql, type Session, sqlInputs, sqlType } from '../engine/index.js'
 import {
+  ALERT_INVALID,
   DATASET_COLUMN_UNKNOWN,
   DATASET_INVALID,
+  didYouMean,
   failure,
   isSluiceError,
+  MONITOR_DATASET_UNKNOWN,
+  MONITOR_DUPLICATE,
   messageOf,
+  NOTIFICATIONS_SEVERAL,
+  type Place,
   type SluiceError,
   UNEXPECTED,
 } from '../errors/index.js'
+import { isAlert, isRecording } from '../observability/index.js'
 import type { Expectation } from '../quality/index.js'
 import { type Field, givenValue, type Relation, type Variable, type VariableValues } from '../schema/index.js'
 import { PROVENANCE_FIELDS } from '../sources/index.js'
 import { placeSqlError } from './check-sql.js'
 import { type Dataset, declaredFields, tableFields } from './dataset.js'
-import { ProjectProblems, placeIn } from './project.js'
+import { defaultAlerts } from './default-alerts.js'
+import { FRAMEWORK_METRICS, monitorsOf } from './monitors.js'
+import { type Project, ProjectProblems, placeIn } from './project.js'
 import { stagedQuery } from './query-step.js'
 import { sourceOf } from './source-step.js'
 import { sqlContext, type Workspace } from './workspace.js'
@@ -24,7 +36,7 @@ export async function check(workspace: Workspace): Promise<SluiceError[]> {
   try {
     const problems: SluiceError[] = []
     for (const dataset of workspace.project.datasets) problems.push(...(await checkDataset(workspace, session, dataset)))
-    return problems
+    return [...problems, ...checkMonitors(workspace.project)]
   } finally {
     await session.close()
   }
@@ -63,6 +75,77 @@ async function checkDataset(workspace: Workspace, session: Session, dataset: Dat
     problems.push(failure(DATASET_INVALID, about, { place: placeIn(dataset.place, workspace.project.folder) }))
   }
   return problems
+}
+
+/** What `monitors/` say that cannot hold together. */
+function checkMonitors(project: Project): SluiceError[] {
+  const { metrics, dashboards, notifications, tunings } = project.monitors
+  const { groups } = monitorsOf(project)
+  const rules = groups.flatMap((group) => group.rules)
+  const place = (name: string): { readonly place: Place } => ({ place: placeOfMonitor(name, project.folder) })
+  const repeated = (kind: string, names: readonly string[], advice = 'Give one of them another name.'): SluiceError[] =>
+    [...new Set(names.filter((name, index) => names.indexOf(name) < index))].map((name) =>
+      failure(MONITOR_DUPLICATE, { kind, name, advice }, place(name)),
+    )
+
+  const defaults = defaultAlerts([]).map(({ name }) => name)
+  // One that is tuned for some datasets is several rules of one name.
+  const standing = [...new Set(defaultAlerts(tunings).map(({ name }) => name))]
+  const own = groups.filter(({ name }) => name !== 'sluice').flatMap((group) => group.rules.filter(isAlert).map(({ name }) => name))
+  const datasets = project.datasets.map(({ name }) => name)
+  return [
+    ...repeated(
+      'metric',
+      [...FRAMEWORK_METRICS, ...metrics].map(({ definition }) => definition.name),
+      'Give yours another name; those that begin with sluice_ are the framework’s own.',
+    ),
+    ...repeated(
+      'alert',
+      [...standing, ...own],
+      'Give yours another name. One of the default alerts is changed by `tune`, or put out of the way by `silence`.',
+    ),
+    ...repeated(
+      'recorded signal',
+      rules.filter(isRecording).map(({ definition }) => definition.name),
+    ),
+    ...repeated(
+      'group of rules',
+      groups.map(({ name }) => name),
+      'Give yours another name; `sluice`, `sluice-recordings` and `alerts` are taken.',
+    ),
+    ...repeated(
+      'dashboard',
+      dashboards.map(({ name }) => name),
+    ),
+    ...(notifications.length > 1 ? [failure(NOTIFICATIONS_SEVERAL, { count: notifications.length }, { place: { file: 'monitors' } })] : []),
+    ...tunings
+      .filter(({ alert }) => !defaults.includes(alert))
+      .map(({ alert }) => {
+        const about = { name: alert, problem: 'no default alert is called that', advice: didYouMean(alert, defaults) }
+        return failure(ALERT_INVALID, about, place(alert))
+      }),
+    ...tunings.flatMap(({ alert, datasets: named }) =>
+      named
+        .filter((dataset) => !datasets.includes(dataset))
+        .map((dataset) => failure(MONITOR_DATASET_UNKNOWN, { alert, dataset, known: datasets }, place(dataset))),
+    ),
+  ]
+}
+
+/** Where a file under `monitors/` last says the name as a text. Definitions of monitors do not know where they stand. */
+function placeOfMonitor(name: string, folder: string): Place {
+  const quoted = [`'${name}'`, `"${name}"`, `\`${name}\``]
+  const found = globSync('monitors/**/*.{ts,mts,js,mjs}', { cwd: folder, ignore: ['**/*.test.*', '**/*.d.ts'] })
+    .sort()
+    .flatMap((file): Place[] =>
+      readFileSync(join(folder, file), 'utf8')
+        .split('\n')
+        .flatMap((text, line) => {
+          const column = Math.max(...quoted.map((one) => text.indexOf(one)))
+          return column < 0 ? [] : [{ file, line: line + 1, column: column + 1 }]
+        }),
+    )
+  return found.at(-1) ?? { file: 'monitors' }
 }
 
 async function checkExpectation(

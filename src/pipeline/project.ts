@@ -68,7 +68,7 @@ export async function loadProject(folder: string): Promise<Project> {
     try {
       return await load(file)
     } catch (thrown) {
-      problems.push(isSluiceError(thrown) ? placed(thrown, folder) : invalidFile(thrown, file, folder))
+      problems.push(isSluiceError(thrown) ? placed(thrown, file, folder) : invalidFile(thrown, file, folder))
       return {}
     }
   }
@@ -191,19 +191,24 @@ function loader(): (file: string) => Promise<Readonly<Record<string, unknown>>> 
 
 function invalidFile(thrown: unknown, file: string, folder: string): SluiceError {
   const text = messageOf(thrown)
-  const said = `${text}\n${thrown instanceof Error ? (thrown.stack ?? '') : ''}`
-  const places = [...said.matchAll(/([^\s()'"]+\.[mc]?[tj]s):(\d+):(\d+)/g)]
-  const inside = places.find((match) => match[1]?.replace('file://', '').startsWith(folder) && !match[1].includes('node_modules')) ?? null
-  const place: Place = {
-    file: relative(folder, inside?.[1]?.replace('file://', '') ?? file),
-    ...(inside === null ? {} : { line: Number(inside[2]), column: Number(inside[3]) }),
-  }
+  const place = thrownAt(thrown, file, folder)
   const problem = (text.split('\n')[0] ?? text).replace(/^[A-Za-z]*Error: /, '').replaceAll(`${folder}/`, '')
   return failure(PROJECT_FILE_INVALID, { file: relative(folder, file), problem }, { place, cause: thrown })
 }
 
-function placed(error: SluiceError, folder: string): SluiceError {
-  const place = placeIn(error.place, folder)
+/** Where in the project it was thrown, by its stack; at least the file that was being loaded. */
+function thrownAt(thrown: unknown, file: string, folder: string): Place {
+  const said = `${messageOf(thrown)}\n${thrown instanceof Error ? (thrown.stack ?? '') : ''}`
+  const places = [...said.matchAll(/([^\s()'"]+\.[mc]?[tj]s):(\d+):(\d+)/g)]
+  const inside = places.find((match) => match[1]?.replace('file://', '').startsWith(folder) && !match[1].includes('node_modules')) ?? null
+  return {
+    file: relative(folder, inside?.[1]?.replace('file://', '') ?? file),
+    ...(inside === null ? {} : { line: Number(inside[2]), column: Number(inside[3]) }),
+  }
+}
+
+function placed(error: SluiceError, file: string, folder: string): SluiceError {
+  const place = error.place.file === undefined ? thrownAt(error, file, folder) : placeIn(error.place, folder)
   return Object.assign(error, { place })
 }
 

@@ -8,6 +8,7 @@ import { type Dataset, readsOf } from './dataset.js'
 import { readState } from './note.js'
 import { keptProfile } from './profiles.js'
 import type { HeldExample } from './replay.js'
+import { alertsNow, metricsOverTime, slowestSteps } from './report-metrics.js'
 import type { FileResult, StepResult } from './result.js'
 import { sourceOf } from './source-step.js'
 import type { Workspace } from './workspace.js'
@@ -31,6 +32,7 @@ export async function reportModel(workspace: Workspace, session: Session, { runI
   )
   const run = runId === undefined ? ended[0] : ended.find((one) => one.run_id === runId)
   if (run === undefined) return undefined
+  const now = Date.now()
   const rows = await journal.read('steps', `WHERE run_id = ${quoteText(run.run_id ?? '')}`)
   const results = await journal.read('gate_results', `WHERE run_id = ${quoteText(run.run_id ?? '')}`)
   const totals = await journal.read('steps')
@@ -63,6 +65,7 @@ export async function reportModel(workspace: Workspace, session: Session, { runI
         evaluated: Number(one.evaluated),
       })),
   }))
+  const [metrics, alerts] = await Promise.all([metricsOverTime(workspace, journal, now), alertsNow(workspace, session, now)])
   const order = new Map(workspace.project.datasets.map((one, index) => [one.name, index]))
   steps.sort((a, b) => (order.get(a.dataset) ?? 0) - (order.get(b.dataset) ?? 0))
   const datasets = []
@@ -103,6 +106,9 @@ export async function reportModel(workspace: Workspace, session: Session, { runI
         rowsQuarantined: sum((step) => step.rows_quarantined),
       }
     }),
+    slowest: slowestSteps(totals, run.run_id ?? '', now),
+    metrics,
+    alerts,
   }
 }
 

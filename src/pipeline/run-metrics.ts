@@ -25,6 +25,7 @@ import type { Dataset } from './dataset.js'
 import * as own from './metrics.js'
 import { monitorsOf } from './monitors.js'
 import type { RunResult, StepResult } from './result.js'
+import { isOfProject } from './watch.js'
 import { pushgatewayOf, type Workspace } from './workspace.js'
 
 /** What a table weighs after a step. */
@@ -230,6 +231,6 @@ function intervalOf({ project }: Workspace, dataset: Dataset): number {
 export async function totalsRegistry(workspace: Workspace, journal: Journal): Promise<Registry> {
   const registry = new Registry()
   for (const { definition } of monitorsOf(workspace.project).metrics) registry.register(definition)
-  registry.restore(await totals(journal))
+  registry.restore((await totals(journal)).filter((sample) => isOfProject(workspace, sample.metric, sample.labels)))
   return registry
 }

@@ -1,7 +1,7 @@
 import type { Session } from '../engine/index.js'
 import { openJournal } from '../journal/index.js'
 import { type ChangeSource, loadSeries, metricsOfRules, type Series, seriesInMemory } from '../monitoring/index.js'
-import { type Expression, isRecording, type RuleGroup } from '../observability/index.js'
+import { type Expression, isRecording, type Labels, type RuleGroup } from '../observability/index.js'
 import type { Workspace } from './workspace.js'
 
 /** The kept samples of a project, for whatever judges or draws them. */
@@ -20,14 +20,16 @@ export async function keptSeries(workspace: Workspace, session: Session, { group
   return seriesInMemory(await keptSeriesList(workspace, session, { ...(groups === undefined ? {} : { groups }), from }))
 }
 
+/** Not of a dataset that the project no longer has: nothing will ever bring that up to date. */
+export function isOfProject({ project }: Workspace, metric: string, { dataset }: Labels): boolean {
+  return dataset === undefined || !metric.startsWith('sluice_') || project.datasets.some((one) => one.name === dataset)
+}
+
 export async function keptSeriesList(workspace: Workspace, session: Session, { groups, from = 0 }: KeptOptions = {}): Promise<Series[]> {
   const journal = await openJournal(workspace.lake, workspace.storage, session)
-  const datasets = new Set(workspace.project.datasets.map((one) => one.name))
   const reach = groups === undefined ? 0 : longestWindow(groups)
   const all = await loadSeries(journal, groups === undefined ? undefined : metricsOfRules(groups), Math.max(0, from - reach - DAY))
-  return all.filter(
-    ({ labels: { __name__: name = '', dataset } }) => dataset === undefined || !name.startsWith('sluice_') || datasets.has(dataset),
-  )
+  return all.filter(({ labels: { __name__: name = '', ...labels } }) => isOfProject(workspace, name, labels))
 }
 
 /** How far back rules look, in milliseconds; of a recorded signal that is read over a window, both together. */

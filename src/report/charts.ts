@@ -49,6 +49,41 @@ function drawBar({ value, label, tone, symbol, current }: Bar, start: number, sl
   return html`<g><title>${label}</title>${area}<text class="${tone}" x="${percent(start + slot / 2)}" y="${barsHeight + 14}">${symbol}</text></g>`
 }
 
+/** A part of a whole, as a bar. */
+export function drawShare(part: number, label: string): Html {
+  return html`<svg role="img" aria-label="${label}" width="100%" height="14"><title>${label}</title><line x1="0" x2="100%" y1="7" y2="7"/><rect x="0" y="2" width="${percent(part)}" height="10" rx="2"/></svg>`
+}
+
+export interface TimeChart {
+  readonly points: readonly { readonly at: number; readonly value: number }[]
+  /** Unix milliseconds: the left and the right edge. */
+  readonly from: number
+  readonly to: number
+  /** `holds`: a line, each value until the next. `happens`: a dot each, and nothing between them. */
+  readonly kind: 'holds' | 'happens'
+  /** What the upper edge stands for; the lower is 0. */
+  readonly top: number
+  readonly height: number
+  readonly label: string
+}
+
+/** Wide enough that rounding is not seen; the page stretches it. */
+const timeWidth = 1000
+
+/** Values over time, from 0. Strokes keep their width however the page stretches the chart. */
+export function drawOverTime({ points, from, to, kind, top, height, label }: TimeChart): Html {
+  const margin = 3
+  const usable = points.filter(({ at, value }) => Number.isFinite(at) && Number.isFinite(value))
+  const x = (at: number) => fixed(Math.min(1, Math.max(0, (at - from) / Math.max(1, to - from))) * timeWidth)
+  const y = (value: number) => fixed(margin + (1 - Math.min(1, Math.max(0, top > 0 ? value / top : 0))) * (height - 2 * margin))
+  const steps = usable.map(({ at, value }, index) => (index === 0 ? `M${x(at)} ${y(value)}` : `H${x(at)}V${y(value)}`))
+  const path =
+    kind === 'holds'
+      ? `${steps.join('')}${usable.length > 0 ? `H${timeWidth}` : ''}`
+      : usable.map(({ at, value }) => `M${x(at)} ${y(value)}h0`).join('')
+  return html`<svg class="over-time ${kind}" role="img" aria-label="${label}" width="100%" height="${height}" viewBox="0 0 ${timeWidth} ${height}" preserveAspectRatio="none"><title>${label}</title><line x1="0" x2="${timeWidth}" y1="${margin}" y2="${margin}"/><line x1="0" x2="${timeWidth}" y1="${height - margin}" y2="${height - margin}"/><path d="${path}"/></svg>`
+}
+
 function percent(share: number): string {
   return `${fixed(Math.min(1, Math.max(0, share)) * 100)}%`
 }

@@ -113,6 +113,66 @@ export interface ReportPastRun {
   readonly rowsQuarantined: number
 }
 
+/** A value at a moment. `at` is in Unix milliseconds. */
+export interface ReportPoint {
+  readonly at: number
+  readonly value: number
+}
+
+/** Kept samples, already thinned. What a run did stands at its moment; what a table weighs holds until the next point. */
+export interface ReportMetrics {
+  /** Unix milliseconds: the first sample, no older than 90 days, and when the page was drawn. */
+  readonly from: number
+  readonly to: number
+  readonly runSeconds: readonly ReportPoint[]
+  readonly rowsWritten: readonly ReportPoint[]
+  readonly datasets: readonly {
+    readonly dataset: string
+    /** 0 to 1, of the rows that a step brought to its gate. */
+    readonly quarantinedShare: readonly ReportPoint[]
+    readonly bytes: readonly ReportPoint[]
+    readonly files: readonly ReportPoint[]
+  }[]
+}
+
+/** Shares are of all time that steps took: steps run side by side, so that is more than the run's own. */
+export interface ReportSlowest {
+  readonly run: readonly {
+    readonly dataset: string
+    readonly durationMs: number
+    readonly share: number
+    /** The median of its other steps of 30 days; null when there are none. */
+    readonly usualMs: number | null
+  }[]
+  /** Of the last 30 days. */
+  readonly month: readonly {
+    readonly dataset: string
+    readonly steps: number
+    readonly totalMs: number
+    readonly share: number
+    readonly usualMs: number
+    readonly longestMs: number
+  }[]
+}
+
+/** Times are Unix milliseconds. */
+export interface ReportAlerts {
+  readonly judgedAt: number
+  /** How many alerts were judged. */
+  readonly watched: number
+  readonly firing: readonly {
+    readonly alert: string
+    readonly severity: string
+    /** The dataset; empty when it is about none. */
+    readonly about: string
+    readonly summary: string
+    readonly description: string
+    readonly since: number
+  }[]
+  /** What `sluice monitor` held at its last turn; null when it never ran. */
+  readonly monitor: { readonly turnedAt: number; readonly firing: readonly string[]; readonly pending: readonly string[] } | null
+}
+
 export interface ReportModel {
   readonly project: string
   readonly sluiceVersion: string
@@ -132,4 +192,7 @@ export interface ReportModel {
   readonly samples: readonly ReportSample[]
   /** Newest first; includes this run. */
   readonly history: readonly ReportPastRun[]
+  readonly slowest: ReportSlowest
+  readonly metrics: ReportMetrics
+  readonly alerts: ReportAlerts
 }

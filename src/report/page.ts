@@ -1,3 +1,4 @@
+import { drawAlerts } from './alerts.js'
 import { datasetAnchor } from './anchors.js'
 import { drawDatasets } from './datasets.js'
 import { drawFindings } from './findings.js'
@@ -8,6 +9,8 @@ import { type Html, html } from './html.js'
 import { drawLineage } from './lineage-drawing.js'
 import { statusMark, syntheticTag } from './marks.js'
 import type { ReportModel } from './model.js'
+import { drawOverTimeSection } from './over-time.js'
+import { drawSlowest } from './slowest.js'
 import { drawSteps } from './steps.js'
 import { stylesheet, themeScript } from './style.js'
 
@@ -53,10 +56,13 @@ interface Part {
 function partsOf(model: ReportModel): readonly Part[] {
   const sections = [
     { id: 'attention', title: 'Attention', section: drawFindings(model) },
+    { id: 'alerts', title: 'Alerts', section: drawAlerts(model) },
     { id: 'steps', title: 'Steps', section: drawSteps(model) },
+    { id: 'slowest', title: 'Slowest steps', section: drawSlowest(model) },
     { id: 'lineage', title: 'Lineage', section: drawLineageSection(model) },
     { id: 'datasets', title: 'Datasets', section: drawDatasets(model.datasets) },
     { id: 'history', title: 'History', section: drawHistory(model) },
+    { id: 'metrics', title: 'Metrics over time', section: drawOverTimeSection(model) },
     { id: 'run', title: 'Run', section: drawRun(model) },
   ]
   return sections.flatMap(({ id, title, section }) => (section === undefined ? [] : [{ id, title, section }]))

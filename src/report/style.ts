@@ -68,6 +68,7 @@ nav { margin-top: 1.5rem; display: flex; flex-wrap: wrap; gap: .3rem 1.25rem; fo
 .finding ul { margin: .2rem 0 0; padding: 0; list-style: none }
 .finding li { margin-top: .6rem }
 .finding li p { margin-top: .1rem }
+section > .note { margin-top: .6rem }
 .explain { display: flex; flex-wrap: wrap; gap: .2rem .6rem; align-items: baseline }
 .explain code { background: var(--panel); border: 1px solid var(--line); border-radius: 4px; padding: .1rem .5rem; user-select: all }
 
@@ -113,6 +114,18 @@ figcaption { margin-bottom: .5rem }
 .bars text { text-anchor: middle }
 .bars text.bad { fill: var(--bad) }
 .bars text.caution { fill: var(--caution) }
+
+.over-time { overflow: visible }
+.over-time line { stroke: var(--line); vector-effect: non-scaling-stroke }
+.over-time path { fill: none; stroke: var(--link); stroke-width: 1.5; vector-effect: non-scaling-stroke }
+.over-time.happens path { stroke-width: 5; stroke-linecap: round; opacity: .8 }
+.plot { display: grid; grid-template-columns: minmax(4rem, auto) 1fr; column-gap: .6rem; font-size: .82rem; line-height: 1; color: var(--soft); font-variant-numeric: tabular-nums }
+.plot .levels { display: flex; flex-direction: column; justify-content: space-between; text-align: right }
+.plot .axis { grid-column: 2; margin-top: .35rem }
+.small { width: 11rem; min-width: 8rem }
+.share { min-width: 6rem }
+.share svg line { stroke: var(--line) }
+.share svg rect { fill: var(--link); opacity: .75 }
 
 .lineage .layer { font-weight: 600; font-size: 12px }
 .lineage .edge { fill: none; stroke: var(--strong-line); stroke-width: 1.4 }

@@ -79,6 +79,18 @@ describeWithBrowser('the report of a run, in a browser', () => {
     expect(await shown.evaluate<number>("document.querySelectorAll('svg').length")).toBeGreaterThan(1)
   })
 
+  test('draws metrics over time, the slowest steps and the alerts, with something to see in each', async () => {
+    const { shown } = await open(1280, 'light')
+    const text = async (part: string) => (await shown.textContent(part)) ?? ''
+    expect(await text('#alerts')).toMatch(/alerts judged at \d{4}-\d\d-\d\d/)
+    expect(await text('#slowest')).toContain('bronze.raw_trips')
+    expect(await text('#metrics')).toContain('Rows written by a run')
+    const drawn = "[...document.querySelectorAll('#metrics .over-time path')].filter((path) => path.getAttribute('d') !== '')"
+    // Two charts of runs, and for silver.trips its held rows, size and files.
+    expect(await shown.evaluate<number>(`${drawn}.length`)).toBeGreaterThanOrEqual(5)
+    expect(await shown.evaluate<boolean>(`${drawn}.every((path) => path.closest('svg').getBoundingClientRect().width > 50)`)).toBe(true)
+  })
+
   test('its colours follow the scheme', async () => {
     const background = 'getComputedStyle(document.body).backgroundColor'
     const [light, dark] = [await open(1280, 'light'), await open(1280, 'dark')]

@@ -254,9 +254,66 @@ describe('the page', () => {
   })
 
   test('draws a run whose records hold no usable times or counts', () => {
+    const nan = { at: Number.NaN, value: Number.NaN }
+    const oddNumbers = {
+      metrics: {
+        ...healthy.metrics,
+        from: Number.NaN,
+        runSeconds: [nan],
+        datasets: [{ dataset: 'silver.trips', quarantinedShare: [nan], bytes: [nan], files: [] }],
+      },
+      slowest: { run: [{ dataset: 'silver.trips', durationMs: Number.NaN, share: Number.NaN, usualMs: Number.NaN }], month: [] },
+      alerts: { ...healthy.alerts, judgedAt: Number.NaN },
+    }
     const odd = step('silver.trips', { startedAt: 'never', durationMs: Number.NaN, rowsIn: Number.POSITIVE_INFINITY, bytesWritten: -1 })
-    const page = renderReport({ ...healthy, steps: [odd], history: healthy.history.map((past) => ({ ...past, durationMs: Number.NaN })) })
+    const page = renderReport({
+      ...healthy,
+      steps: [odd],
+      history: healthy.history.map((past) => ({ ...past, durationMs: Number.NaN })),
+      ...oddNumbers,
+    })
     expect(page).not.toMatch(/NaN|Infinity|undefined|\[object/)
+  })
+
+  test('says what fires now, the worst first, and that it was judged as the page was drawn', () => {
+    const text = textOf(renderReport(healthy))
+    expect(text).toContain('2 alerts fire')
+    expect(text.indexOf('✕ critical RunFailed')).toBeLessThan(text.indexOf('! warning DatasetSlow silver.trips'))
+    expect(text).toContain('Holds for 1 min 0 s.')
+    expect(text).toContain('8 alerts judged at 2026-01-14 06:00:13 UTC.')
+    expect(text).toContain('1 firing (RunFailed), 1 pending (DatasetSlow)')
+    const quiet = textOf(renderReport({ ...healthy, alerts: { ...healthy.alerts, firing: [], monitor: null } }))
+    expect(quiet).toContain('No alert fires')
+    expect(quiet).toContain('sluice monitor up has not run here')
+    expect(textOf(renderReport(empty))).toContain('The project has no alerts.')
+  })
+
+  test('says where the time went, and what took longer than it usually does', () => {
+    const text = textOf(renderReport(healthy))
+    expect(text).toMatch(/silver\.trips 5\.0 s 41% 2\.0 s 2\.5 times as long/)
+    expect(text).toContain('4.3 s as usual')
+    expect(text).toContain('nothing to compare with yet')
+    expect(text).toMatch(/silver\.trips 1 min 3 s 61% 30 2\.0 s 5\.0 s/)
+    expect(textOf(renderReport(empty))).toContain('No step of the last 30 days had anything to do.')
+  })
+
+  test('draws metrics from 0 to the most there was, over the days there are', () => {
+    const page = renderReport(healthy)
+    expect(textOf(page)).toContain('From 2025-11-16 to 2026-01-14 UTC, 90 days at most. Every chart begins at 0')
+    const chart = /Run time, 60 points, at most 17\.\d s, last 12\.4 s<\/title>.*?<path d="([^"]*)"/.exec(page)?.[1] ?? ''
+    expect(chart.match(/h0/g)).toHaveLength(60)
+    // A run is a dot at its moment; a table's size is a line that holds until the next point and to the edge.
+    expect(chart).not.toMatch(/[HVL]/)
+    expect(page).toMatch(/silver\.trips, Size: [^<]*<\/title>.*?<path d="M0 [\d.]+(H[\d.]+V[\d.]+){59}H1000"/)
+    expect(textOf(renderReport(empty))).toContain('No metrics are kept yet')
+  })
+
+  test('names a dataset that the project no longer has, without a link to nowhere', () => {
+    const [first] = healthy.slowest.month
+    if (first === undefined) return expect.fail('the sample model has a month')
+    const page = renderReport({ ...healthy, slowest: { ...healthy.slowest, month: [{ ...first, dataset: 'silver.gone' }] } })
+    expect(page).toContain('<span class="name">silver.gone</span>')
+    expect(page).not.toContain('#dataset-silver.gone')
   })
 
   test('is the same every time', () => {

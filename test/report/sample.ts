@@ -1,9 +1,13 @@
 import type {
+  ReportAlerts,
   ReportColumnProfile,
   ReportDataset,
   ReportExpectation,
+  ReportMetrics,
   ReportModel,
   ReportPastRun,
+  ReportPoint,
+  ReportSlowest,
   ReportStep,
 } from '../../src/report/model.js'
 
@@ -195,6 +199,60 @@ const history: readonly ReportPastRun[] = Array.from({ length: 23 }, (_, age) =>
   rowsQuarantined: age === 4 ? 0 : 688 - ((age * 97) % 500),
 }))
 
+const NOW = Date.UTC(2026, 0, 14, 6, 0, 13)
+const DAY = 86_400_000
+
+/** One point a day, the oldest first. */
+function daily(days: number, value: (age: number) => number): ReportPoint[] {
+  return Array.from({ length: days }, (_, index) => ({ at: NOW - (days - 1 - index) * DAY - 13_000, value: value(days - 1 - index) }))
+}
+
+const metrics: ReportMetrics = {
+  from: NOW - 59 * DAY - 13_000,
+  to: NOW,
+  runSeconds: daily(60, (age) => 12.4 + ((age * 7_919) % 5_000) / 1_000),
+  rowsWritten: daily(60, (age) => 500_115 - ((age * 61_331) % 140_000)),
+  datasets: ['bronze.raw_trips', 'silver.trips', 'gold.hourly_demand'].map((name, index) => ({
+    dataset: name,
+    quarantinedShare: index === 1 ? daily(60, (age) => (age % 7) / 1_000) : [],
+    bytes: daily(60, (age) => (60 - age) * 323_000 * (3 - index)),
+    files: daily(60, (age) => 1 + ((60 - age) % 20)),
+  })),
+}
+
+const slowest: ReportSlowest = {
+  run: [
+    { dataset: 'silver.trips', durationMs: 5_020, share: 0.41, usualMs: 2_040 },
+    { dataset: 'bronze.raw_trips', durationMs: 4_310, share: 0.35, usualMs: 4_280 },
+    { dataset: 'gold.hourly_demand', durationMs: 900, share: 0.07, usualMs: null },
+  ],
+  month: [{ dataset: 'silver.trips', steps: 30, totalMs: 63_400, share: 0.61, usualMs: 2_040, longestMs: 5_020 }],
+}
+
+const alerts: ReportAlerts = {
+  judgedAt: NOW,
+  watched: 8,
+  firing: [
+    {
+      alert: 'DatasetSlow',
+      severity: 'warning',
+      about: 'silver.trips',
+      summary: 'silver.trips took 5 s',
+      description: 'The last step of silver.trips took more than 3 times its average of a week.',
+      since: NOW - 60_000,
+    },
+    {
+      alert: 'RunFailed',
+      severity: 'critical',
+      about: '',
+      summary: 'The last run failed',
+      description: 'A step failed.',
+      since: NOW - 1_000,
+    },
+  ],
+  monitor: { turnedAt: NOW - 60_000, firing: ['RunFailed'], pending: ['DatasetSlow'] },
+}
+
 /** A run that wrote five datasets and held 688 rows. */
 export const healthy: ReportModel = {
   project: 'nyc-taxi',
@@ -236,6 +294,9 @@ export const healthy: ReportModel = {
     },
   ],
   history,
+  slowest,
+  metrics,
+  alerts,
 }
 
 const corrupt = {
@@ -308,6 +369,9 @@ export const empty: ReportModel = {
   datasets: [],
   samples: [],
   history: history.slice(0, 1),
+  slowest: { run: [], month: [] },
+  metrics: { from: NOW, to: NOW, runSeconds: [], rowsWritten: [], datasets: [] },
+  alerts: { judgedAt: NOW, watched: 0, firing: [], monitor: null },
 }
 
 /** Fifty datasets that read each other across layers. */

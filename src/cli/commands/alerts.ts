@@ -42,11 +42,16 @@ function documentOf({ since, ...rest }: Firing) {
   return { ...rest, since: new Date(since).toISOString() }
 }
 
+/** Samples are seen as if scraped every 15 seconds: what is younger is not told apart. */
+function heldFor(ms: number): string {
+  return ms < 15_000 ? 'just now' : `for ${duration(ms)}`
+}
+
 function print(output: Output, all: readonly Alert[], firing: readonly Firing[], pending: readonly Firing[], now: number): void {
   const colours = { critical: 'red', warning: 'yellow', info: 'blue' } as const
   const lines = (found: readonly Firing[]) =>
     found.flatMap((one) => [
-      `${output.style(colours[one.severity], one.severity.padEnd(8))}  ${output.style('bold', one.alert)}  ${one.summary}  ${output.style('dim', `for ${duration(now - one.since)}`)}`,
+      `${output.style(colours[one.severity], one.severity.padEnd(8))}  ${output.style('bold', one.alert)}  ${one.summary}  ${output.style('dim', heldFor(now - one.since))}`,
       `          ${one.description}`,
       ...(all.find((alert) => alert.name === one.alert)?.steps ?? []).map((step) => `          - ${step}`),
     ])
@@ -118,14 +123,16 @@ function printBacktest(output: Output, found: readonly BacktestedAlert[], from: 
   output.print(`From ${new Date(from).toISOString()} to ${new Date(to).toISOString()}:\n`)
   output.print(table(['alert', 'severity', 'pages', 'a week', 'fired for', 'together with'], rows))
   const others = found.flatMap((one) =>
-    one.otherThresholds.map((other) => [
-      one.alert,
-      String(one.threshold),
-      String(other.threshold),
-      count(one.pages),
-      count(other.pages),
-      duration(other.firingSeconds * 1000),
-    ]),
+    one.otherThresholds
+      .filter((other) => other.pages !== one.pages || other.firingSeconds !== one.firingSeconds)
+      .map((other) => [
+        one.alert,
+        String(one.threshold),
+        String(other.threshold),
+        count(one.pages),
+        count(other.pages),
+        duration(other.firingSeconds * 1000),
+      ]),
   )
   if (others.length > 0)
     output.print(`\nWith another threshold:\n\n${table(['alert', 'threshold', 'other', 'pages', 'pages then', 'fired for'], others)}`)

@@ -1,7 +1,7 @@
-import { failure, SILENCE_UNKNOWN, USAGE_WRONG } from '../../errors/index.js'
+import { failure, SECRET_NOT_SET, SILENCE_UNKNOWN, USAGE_WRONG } from '../../errors/index.js'
 import type { StandingAlert } from '../../monitoring/index.js'
-import { milliseconds } from '../../observability/index.js'
-import { addSilence, monitorState, removeSilence, silences, monitor as watch } from '../../pipeline/index.js'
+import { milliseconds, secretNames } from '../../observability/index.js'
+import { addSilence, monitorState, monitorsOf, removeSilence, silences, monitor as watch } from '../../pipeline/index.js'
 import { type Command, type Invocation, PROJECT_OPTIONS, requireWord } from '../command.js'
 import { duration, table } from '../output.js'
 import { runVerb } from '../verbs.js'
@@ -31,13 +31,20 @@ without any, firing alerts are lines in target/alerts.log. It remembers in the l
   run: (invocation) => runVerb('monitor', { up, status, silence, unsilence }, invocation),
 }
 
+/** Somebody was not told; the next turn tries again. */
+const TRY_AGAIN = 75
+
 async function up(invocation: Invocation): Promise<number> {
   const { output } = invocation
   const every = milliseconds(invocation.text('every') ?? '1m')
   if (every < 1_000) throw failure(USAGE_WRONG, { command: 'monitor', problem: 'Turns are at least a second apart.' })
   const workspace = await invocation.workspace()
+  // Now, with someone at the keyboard, rather than in the night that the first alert fires.
+  const unset = secretNames(monitorsOf(workspace.project).notifications).find((name) => !process.env[name])
+  if (unset !== undefined) throw failure(SECRET_NOT_SET, { name: unset })
   const session = await workspace.connect()
   const turns: object[] = []
+  let untold = 0
   try {
     const once = invocation.flag('once')
     const state = await watch(workspace, session, {
@@ -47,6 +54,7 @@ async function up(invocation: Invocation): Promise<number> {
       signal: invocation.signal,
       onTurn({ at, firing, pending, told, problems }) {
         const time = new Date(at).toISOString()
+        untold = problems.length
         if (once)
           turns.push({
             at: time,
@@ -61,12 +69,17 @@ async function up(invocation: Invocation): Promise<number> {
       },
     })
     if (once && output.json) output.document({ ...turns[0], firing: state.firing.map(documentOf), pending: state.pending.map(documentOf) })
-    else if (once) output.print(`${state.firing.length} firing, ${state.pending.length} pending.`)
-    return 0
+    else if (once) output.print(`${wrong(state.firing).length} firing, ${state.pending.length} pending.`)
+    return once && untold > 0 ? TRY_AGAIN : 0
   } finally {
     await session.close()
     await workspace.close()
   }
+}
+
+/** The watchdog fires always: that is how it is well. */
+function wrong(firing: readonly StandingAlert[]): readonly StandingAlert[] {
+  return firing.filter(({ labels }) => labels['watchdog'] === undefined)
 }
 
 function documentOf({ since, ...rest }: StandingAlert) {
@@ -90,8 +103,9 @@ async function status({ output, workspace: open }: Invocation): Promise<number> 
   }
   const now = Date.now()
   if (turnedAt === null) output.print('Nobody watches: `sluice monitor up` does.')
-  else output.print(`Last turn ${duration(now - state.turnedAt)} ago: ${state.firing.length} firing, ${state.pending.length} pending.`)
-  const rows = [...state.firing.map((one) => ['firing', one] as const), ...state.pending.map((one) => ['pending', one] as const)]
+  else
+    output.print(`Last turn ${duration(now - state.turnedAt)} ago: ${wrong(state.firing).length} firing, ${state.pending.length} pending.`)
+  const rows = [...wrong(state.firing).map((one) => ['firing', one] as const), ...state.pending.map((one) => ['pending', one] as const)]
   if (rows.length > 0)
     output.print(
       table(

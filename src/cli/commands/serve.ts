@@ -78,8 +78,8 @@ On any address but this machine's own a token is needed, in the environment as S
           return { collect: () => [...registry.collect(), ...ownProcess.collect()] } as typeof registry
         },
       }).catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'EADDRINUSE' || error.code === 'EACCES' || error.code === 'EADDRNOTAVAIL')
-          throw failure(SERVE_ADDRESS_TAKEN, { address: `${host}:${port}`, problem: error.code }, { cause: error })
+        if (['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN'].includes(error.code ?? ''))
+          throw failure(SERVE_ADDRESS_TAKEN, { address: `${host}:${port}`, problem: error.code ?? error.message }, { cause: error })
         throw error
       })
       if (invocation.output.json) invocation.output.document({ address })

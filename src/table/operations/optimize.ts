@@ -69,7 +69,8 @@ export async function prepareOptimize(session: Session, snapshot: Snapshot, opti
   }
 }
 
-function targetBytes({ metadata }: Snapshot): number {
+/** The size that files are filled up to, in bytes. */
+export function targetBytes({ metadata }: Pick<Snapshot, 'metadata'>): number {
   const match = /^(\d+)\s*(b|k|kb|m|mb|g|gb)?$/i.exec(metadata.configuration['delta.targetFileSize'] ?? '')
   const unit = { b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[(match?.[2] ?? 'b').charAt(0).toLowerCase()] ?? 1
   return match === null ? TARGET_BYTES : Number(match[1]) * unit

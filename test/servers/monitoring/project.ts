@@ -6,16 +6,22 @@ import { type Ended, sluiceWith, temporaryFolder } from '../../fixtures.js'
 /** A project as `sluice init` makes it (CSV to bronze, to silver with a quarantine, to gold), with everything that can be watched. */
 export interface Shop {
   readonly folder: string
+  readonly env: Readonly<Record<string, string | undefined>>
   /** `run('generate', 'grafana')` is `sluice generate grafana --project FOLDER --json`. */
   sluice(...words: string[]): Promise<Ended>
   /** A file that arrives. */
   land(name: string, text: string): void
+  /** Other rates are there to be fetched. */
+  newRates(): void
+  edit(file: string, from: string, to: string): void
 }
 
 export interface ShopOptions {
   /** Where alerts go; without it nowhere but to a file. */
   readonly receivers?: { readonly url: string; readonly smtp: string }
   readonly env?: Readonly<Record<string, string>>
+  /** Where runs push to, as the project's configuration has it. */
+  readonly pushgateway?: string
   /** How long a group waits for more, for a change, and until it is said again. */
   readonly timing?: string
 }
@@ -23,7 +29,7 @@ export interface ShopOptions {
 /** What receivers ask for, by the environment. */
 export const SECRETS = { PAGERDUTY_KEY: 'b'.repeat(32), HOOK_TOKEN: 'open-sesame' } as const
 
-export async function shop({ receivers, env = {}, timing }: ShopOptions = {}): Promise<Shop> {
+export async function shop({ receivers, env = {}, pushgateway, timing }: ShopOptions = {}): Promise<Shop> {
   const folder = join(temporaryFolder(), 'shop')
   const slack = receivers === undefined ? {} : { SLACK_WEBHOOK: `${receivers.url}/slack` }
   const environment = { ...SECRETS, ...slack, PUSHGATEWAY_URL: undefined, ...env }
@@ -32,24 +38,34 @@ export async function shop({ receivers, env = {}, timing }: ShopOptions = {}): P
   mkdirSync(join(folder, 'monitors'))
   writeFileSync(join(folder, 'datasets/bronze/rates.ts'), RATES)
   writeFileSync(join(folder, 'monitors/shop.ts'), MONITORS)
+  const config = join(folder, 'sluice.config.ts')
+  if (pushgateway !== undefined)
+    writeFileSync(config, readFileSync(config, 'utf8').replace("lake: './lake',", `lake: './lake',\n  pushgateway: '${pushgateway}',`))
   if (receivers !== undefined) writeFileSync(join(folder, 'monitors/people.ts'), people(receivers, timing))
+  let seed = 1
   return {
     folder,
+    env: environment,
     sluice: (...words) => sluiceWith({ env: environment }, ...words, '--project', folder, '--json'),
     land: (name, text) => writeFileSync(join(folder, 'landing', name), text),
+    edit(file, from, to) {
+      const text = readText(folder, file)
+      expect(text).toContain(from)
+      writeFileSync(join(folder, file), text.replace(from, to))
+    },
+    newRates() {
+      seed += 1
+      writeFileSync(join(folder, 'datasets/bronze/rates.ts'), RATES.replace('seed: 1', `seed: ${seed}`))
+    },
   }
 }
 
-/** A CSV file that ends in the middle of a quoted text: it is refused, and the run fails. */
-export const TRUNCATED = 'order_id,ordered_on,amount\n7,2026-01-04,"1'
+/** A CSV file that ends in the middle of its first line: it is refused, and the run fails. */
+export const TRUNCATED = 'orde'
 
-/** The names that dashboards use for what is chosen on them. */
-export function variablesIn(expression: string): string {
-  return expression
-    .replaceAll('$__rate_interval', '4m')
-    .replaceAll('$__range', '1h')
-    .replaceAll('"$job"', '".+"')
-    .replaceAll(/"\$\{?\w+(?::\w+)?\}?"/g, '".*"')
+/** A panel's query as Grafana asks it with all of every variable chosen. */
+export function withVariables(expression: string): string {
+  return expression.replaceAll('$__rate_interval', '4m').replaceAll('"$job"', '".+"').replaceAll('"$dataset"', '".*"')
 }
 
 export function readText(folder: string, path: string): string {
@@ -119,8 +135,8 @@ export const board = dashboard('shop', {
     ]),
     row('Over time', [
       timeSeries('Fetches', line(fetched.rate().sum('bank'), ({ bank }) => bank), { description: 'A second.', unit: 'ops' }),
-      timeSeries('Fetch time', fetchSeconds.quantile(0.95, '1h'), { description: 'The slowest twentieth.', unit: 's' }),
-      heatmap('Fetch times', fetchSeconds.buckets('1h'), { description: 'How they lie.', unit: 's' }),
+      timeSeries('Fetch time', fetchSeconds.quantile(0.95, 'auto'), { description: 'The slowest twentieth.', unit: 's' }),
+      heatmap('Fetch times', fetchSeconds.buckets(), { description: 'How they lie.', unit: 's' }),
       tablePanel('Held by dataset', line(quarantineRows.now().max('dataset')), { description: 'Rows.', unit: 'short' }),
       timeSeries('Runs in time', runsLately.good.now(), { description: '1 where a run ended within 26 hours.', unit: 'short' }),
       timeSeries('Late', runsLately.errorRatio['1h'].now(), { description: 'Share of the last hour.', unit: 'percentunit' }),
@@ -129,7 +145,10 @@ export const board = dashboard('shop', {
 })
 `
 
-function people({ url, smtp }: { readonly url: string; readonly smtp: string }, timing = "groupWait: '0s', groupInterval: '1s', repeat: '1h'"): string {
+function people(
+  { url, smtp }: { readonly url: string; readonly smtp: string },
+  timing = "groupWait: '0s', groupInterval: '1s', repeat: '1h'",
+): string {
   return `import { env } from 'sluice'
 import { notifications, receiver } from 'sluice/observability'
 

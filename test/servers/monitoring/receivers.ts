@@ -75,3 +75,17 @@ export async function startReceivers(): Promise<Receivers> {
     },
   }
 }
+
+/** What a message by any channel is about: `email [FIRING] DatasetFailed bronze.raw_orders`. */
+export function headline({ channel, body }: Told): string {
+  switch (channel) {
+    case 'slack':
+      return `slack ${body.attachments[0].title}`
+    case 'pagerduty':
+      return `pagerduty ${body.event_action} ${body.payload?.summary ?? ''}`.trim()
+    case 'webhook':
+      return `webhook ${body.status} ${body.alerts.map((one: { labels: Record<string, string> }) => one.labels['alertname']).join(' ')}`
+    case 'email':
+      return `email ${/^Subject: (.*)$/m.exec(body)?.[1]?.trim()}`
+  }
+}

@@ -1,0 +1,152 @@
+/** What could be better, said only where figures show it. An adviser reads facts and touches nothing. */
+
+export type Impact = 'high' | 'medium' | 'low'
+export type Unit = 'bytes' | 'rows' | 'files' | 'seconds' | 'share' | 'count'
+
+/** A figure that was measured. A share is 0 to 1. */
+export interface Evidence {
+  readonly what: string
+  readonly value: number
+  readonly unit: Unit
+}
+
+export interface Advice {
+  /** The adviser's: `compaction`. */
+  readonly id: string
+  /** The dataset. */
+  readonly about: string
+  readonly title: string
+  readonly evidence: readonly Evidence[]
+  /** What would be otherwise. */
+  readonly expected: string
+  /** The command or the code to write. */
+  readonly how: string
+  readonly impact: Impact
+  /** What can be tried on a copy of the table. */
+  readonly trial?: Trial
+}
+
+/** A change that can be made to a copy, and the read that it should make cheaper. */
+export type Trial =
+  | { readonly change: 'optimize' }
+  | { readonly change: 'z-order'; readonly columns: readonly string[] }
+  | { readonly change: 'partition'; readonly columns: readonly string[]; readonly filter?: string }
+  | { readonly change: 'checkpoint' }
+
+export interface Adviser {
+  readonly id: string
+  /** Answers nothing where the facts show nothing. */
+  advise(facts: Facts): Advice[]
+}
+
+export interface Facts {
+  readonly datasets: readonly DatasetFacts[]
+  readonly engine: EngineFacts
+}
+
+export interface DatasetFacts {
+  readonly name: string
+  readonly write: 'append' | 'merge' | 'overwrite' | 'replaceBy'
+  readonly reads: readonly { readonly name: string; readonly how: 'whole' | 'changed' }[]
+  /** False when something in its recent history replaced or removed rows, or when it has no table. */
+  readonly onlyAppends: boolean
+  /** Steps of the last 30 days that had something to do and went well, oldest first. */
+  readonly steps: readonly StepFacts[]
+  /** Which of its columns queries go by, those of its own writes among them. */
+  readonly uses: readonly ColumnUse[]
+  /** Source files taken in the last 30 days. */
+  readonly sourceFiles: { readonly count: number; readonly medianBytes: number }
+  readonly table: TableFacts | undefined
+}
+
+export interface StepFacts {
+  readonly runId: string
+  /** Unix milliseconds. */
+  readonly at: number
+  readonly seconds: number
+  readonly mode: string
+  /** Whether it ran because what it reads changed, and for no other reason. */
+  readonly upstreamChanged: boolean
+  readonly rowsRead: number
+  readonly rowsWritten: number
+  readonly bytesWritten: number
+}
+
+export interface ColumnUse {
+  readonly column: string
+  /** The dataset whose query or write goes by it. */
+  readonly by: string
+  readonly how: 'filter' | 'join' | 'write'
+}
+
+/** A table without opening a data file: all of it is in the log. */
+export interface TableFacts {
+  readonly rows: number
+  readonly files: readonly FileFacts[]
+  readonly partitionColumns: readonly string[]
+  readonly columns: readonly { readonly name: string; readonly kind: string }[]
+  /** Size that OPTIMIZE fills files up to. */
+  readonly targetBytes: number
+  readonly commitsSinceCheckpoint: number
+  readonly checkpointInterval: number
+  /** What VACUUM would delete now. */
+  readonly unreferenced: { readonly files: number; readonly bytes: number }
+}
+
+export interface FileFacts {
+  readonly bytes: number
+  /** Rows in the file, those marked deleted among them. */
+  readonly rows: number
+  readonly deleted: number
+  /** Equal for files of one partition. */
+  readonly partition: string
+  readonly min: Readonly<Record<string, unknown>>
+  readonly max: Readonly<Record<string, unknown>>
+}
+
+export interface EngineFacts {
+  readonly memoryLimitBytes: number
+  readonly machineBytes: number
+  readonly threads: number
+  /** Most that the process of a run held in the last 30 days; undefined when none was measured. */
+  readonly peakBytes: number | undefined
+  /** Queries that were run once more to see what they need. Empty when no run came near the limit: none can have spilled then. */
+  readonly profiles: readonly {
+    readonly dataset: string
+    /** The most that it had in temporary files. */
+    readonly spilledBytes: number
+    /** True when it ended because the limit was reached: spilling did not help. */
+    readonly outOfMemory: boolean
+  }[]
+}
+
+export const KIB = 1024
+export const MIB = 1024 ** 2
+export const GIB = 1024 ** 3
+
+export function totalBytes(files: readonly FileFacts[]): number {
+  return files.reduce((sum, file) => sum + file.bytes, 0)
+}
+
+/** 0 when there is none. */
+export function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((one, other) => one - other)
+  const middle = sorted.length >> 1
+  if (sorted.length === 0) return 0
+  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2
+}
+
+export function byPartition(files: readonly FileFacts[]): FileFacts[][] {
+  const groups = new Map<string, FileFacts[]>()
+  for (const file of files) {
+    const group = groups.get(file.partition)
+    if (group === undefined) groups.set(file.partition, [file])
+    else group.push(file)
+  }
+  return [...groups.values()]
+}
+
+/** `1,234` */
+export function whole(value: number): string {
+  return Math.round(value).toLocaleString('en-US')
+}
