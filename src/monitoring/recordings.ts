@@ -1,5 +1,13 @@
-import { type Expression, isRecording, type Matcher, metricsOf, type Recording, type RuleGroup } from '../observability/index.js'
-import { evaluateRange } from './evaluator.js'
+import {
+  type Expression,
+  isRecording,
+  type Labels,
+  type Matcher,
+  metricsOf,
+  type Recording,
+  type RuleGroup,
+} from '../observability/index.js'
+import { evaluateRange, type MatrixSeries } from './evaluator.js'
 import { type ChangeSource, heldSeries, type Series, type SeriesSource, seriesInMemory } from './series.js'
 
 export interface SourceOptions {
@@ -73,14 +81,27 @@ export function withRecordings(groups: readonly RuleGroup[], samples: SeriesSour
     const start = to - Math.floor((to - from) / every) * every
     beingWorkedOut.add(definition.name)
     try {
-      return evaluateRange(signal.expression, source, { start, end: to, step: every }).map(({ labels, points }) => ({
-        labels: { ...labels, __name__: definition.name },
-        times: Float64Array.from(points, ([time]) => time),
-        values: Float64Array.from(points, ([, value]) => value),
-      }))
+      return evaluateRange(signal.expression, source, { start, end: to, step: every }).map(({ labels, points }) =>
+        recordedSeries({ ...labels, __name__: definition.name }, points, every, to),
+      )
     } finally {
       beingWorkedOut.delete(definition.name)
     }
   }
   return source
+}
+
+/** A turn that does not find an element ends its series, so that its last value does not linger. */
+function recordedSeries(labels: Labels, points: MatrixSeries['points'], every: number, to: number): Series {
+  const looks = points.flatMap(([time, value], index) => {
+    const next = points[index + 1]?.[0] ?? Number.POSITIVE_INFINITY
+    const ends = next > time + every && time + every <= to
+    return [{ time, value, stale: 0 }, ...(ends ? [{ time: time + every, value: Number.NaN, stale: 1 }] : [])]
+  })
+  return {
+    labels,
+    times: Float64Array.from(looks, ({ time }) => time),
+    values: Float64Array.from(looks, ({ value }) => value),
+    stale: Uint8Array.from(looks, ({ stale }) => stale),
+  }
 }
