@@ -17,7 +17,10 @@ export async function recordProfile(journal: Journal, session: Session, table: D
   const fields = tableFields(dataset).filter((field) => !field.name.startsWith('_'))
   const relation = share === 100 ? `(${select})` : await sample(session, select, fields, share)
   const measured = await profile(session, relation, fields)
-  const exact = share === 100 ? measured.columns : measured.columns.map((column) => withTableStatistics(column, snapshot))
+  const exact =
+    share === 100
+      ? measured.columns
+      : measured.columns.map((column) => withTableStatistics(column, snapshot, rows / Math.max(1, measured.rows)))
   await journal.append('profiles', [
     {
       run_id: runId,
@@ -40,11 +43,13 @@ async function sample(session: Session, select: string, fields: readonly Field[]
   return '_sample'
 }
 
-/** A sample has fewer nulls than the table and narrower bounds; the log knows both, the bounds of all but texts. */
-function withTableStatistics(column: ColumnProfile, snapshot: Snapshot): ColumnProfile {
+/** A sample has fewer nulls than the table and narrower bounds; the log knows both, the bounds of all but texts. Nulls that it does not know are reckoned up. */
+function withTableStatistics(column: ColumnProfile, snapshot: Snapshot, scale: number): ColumnProfile {
   const files = [...snapshot.files.values()].map((add) => parseStatistics(add.stats))
   const nulls = files.map((file) => file.nulls[column.column])
-  const counted = nulls.every((one) => typeof one === 'number') ? { nulls: nulls.reduce((sum, one) => sum + one, 0) } : {}
+  const counted = nulls.every((one) => typeof one === 'number')
+    ? { nulls: nulls.reduce((sum, one) => sum + one, 0) }
+    : { nulls: Math.round(column.nulls * scale) }
   const kind = snapshot.fields.find((field) => field.name === column.column)?.type.kind ?? 'string'
   const ordered = files.flatMap((file) => [file.min[column.column], file.max[column.column]]).filter((one) => one !== undefined)
   if (kind === 'string' || ordered.length === 0) return { ...column, ...counted }

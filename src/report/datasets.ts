@@ -43,16 +43,16 @@ function drawProfile({ name, rows, profiledRows, profile, synthetic }: ReportDat
       { heading: 'Max', numeric: true },
       { heading: 'Distribution' },
     ],
-    rows: profile.map((column) => drawColumn(column, profiledRows)),
+    rows: profile.map((column) => drawColumn(column, rows)),
   })
 }
 
-function drawColumn(column: ReportColumnProfile, profiledRows: number): readonly (Html | string)[] {
+function drawColumn(column: ReportColumnProfile, tableRows: number): readonly (Html | string)[] {
   const { type, unit, pii, nulls, distinct } = column
   return [
     html`<code>${column.column}</code>${pii && html` <span class="tag">pii</span>`}`,
     html`${type}${unit !== undefined && html` <span class="unit">${unit}</span>`}`,
-    nulls === 0 ? '0' : html`${count(nulls)} <span class="unit">${share(nulls, profiledRows)}</span>`,
+    nulls === 0 ? '0' : html`${count(nulls)} <span class="unit">${share(nulls, tableRows)}</span>`,
     distinct === null ? '' : `≈ ${count(distinct)}`,
     ...(pii ? drawWithheld() : drawValues(column)),
   ]

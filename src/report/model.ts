@@ -74,6 +74,7 @@ export interface ReportColumnProfile {
   readonly type: string
   readonly unit?: string
   readonly pii: boolean
+  /** Of the table's rows, also where the rest was measured on a sample. */
   readonly nulls: number
   /** Approximate; null where it was not measured. */
   readonly distinct: number | null
