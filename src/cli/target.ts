@@ -68,13 +68,16 @@ export function writeRunResults(result: RunResult, target: string): void {
   writeJson(join(target, 'run_results.json'), result)
 }
 
-/** Draws `target/report.html` from run records; answers where it is. */
-export async function writeReport(workspace: Workspace, target: string, runId?: string): Promise<string | undefined> {
+/**
+ * Draws `target/report.html` from run records; answers where it is.
+ * @param past whether alerts of the last 30 days are replayed for it
+ */
+export async function writeReport(workspace: Workspace, target: string, runId?: string, past = false): Promise<string | undefined> {
   const session = await workspace.connect()
   try {
     const samples = []
     for (const dataset of workspace.project.datasets) samples.push(...(await explainHeld(workspace, session, dataset, { limit: 5 })))
-    const model = await reportModel(workspace, session, { samples, version: version(), ...(runId === undefined ? {} : { runId }) })
+    const model = await reportModel(workspace, session, { samples, version: version(), past, ...(runId === undefined ? {} : { runId }) })
     if (model === undefined) return undefined
     const path = join(target, 'report.html')
     mkdirSync(target, { recursive: true })

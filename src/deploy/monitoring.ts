@@ -4,6 +4,7 @@ import {
   alertLabels,
   alertmanagerConfig,
   composeStack,
+  type Dashboard,
   grafanaDashboard,
   grafanaProvisioning,
   isAlert,
@@ -90,15 +91,16 @@ function alertmanagerFiles(project: Project): GeneratedFile[] {
 function grafanaFiles(project: Project): GeneratedFile[] {
   const { dashboards, groups, metrics } = monitorsOf(project)
   const definitions = [...metrics, ...groups.flatMap((group) => group.rules.filter(isRecording))].map(({ definition }) => definition)
-  const uids = dashboards.map((one) => one.name)
-  const files = dashboards.map((one) => {
+  const named = withUids(project.config.name, dashboards)
+  const uids = named.map((one) => one.name)
+  const files = named.map((one, index) => {
     const drawn = grafanaDashboard(one, { metrics: definitions })
     const [finding] = lintDashboard(drawn, { metrics: definitions, dashboards: uids, exclusions: one.exclusions })
     if (finding !== undefined) {
       const problem = `${finding.panel === undefined ? '' : `its panel "${finding.panel}": `}${finding.problem} (${finding.rule})`
       throw failure(DASHBOARD_INVALID, { name: one.name, problem, advice: 'Mend it, or give the rule and a reason in its `exclusions`.' })
     }
-    return { path: `grafana/dashboards/${one.name}.json`, text: `${JSON.stringify(drawn, undefined, 2)}\n` }
+    return { path: `grafana/dashboards/${dashboards[index]?.name}.json`, text: `${JSON.stringify(drawn, undefined, 2)}\n` }
   })
   const mysql = drawsSql(project)
     ? { mysql: { host: 'mysql:3306', database: project.config.name.replaceAll('-', '_'), user: 'grafana' } }
@@ -108,6 +110,22 @@ function grafanaFiles(project: Project): GeneratedFile[] {
     text,
   }))
   return [...files, ...provisioning]
+}
+
+/** A dashboard's uid begins with the project, so that several projects can share a Grafana. It has no more than 40 characters. */
+function withUids(project: string, dashboards: readonly Dashboard[]): Dashboard[] {
+  const names = new Set(dashboards.map((one) => one.name))
+  const uidOf = (name: string) =>
+    names.has(name) ? `${project.replaceAll(/[^a-zA-Z0-9_-]/g, '-').slice(0, Math.max(0, 39 - name.length))}-${name}` : name
+  return dashboards.map((one) => ({
+    ...one,
+    name: uidOf(one.name),
+    links: one.links.map((link) => ({ ...link, to: uidOf(link.to) })),
+    rows: one.rows.map((row) => ({
+      ...row,
+      panels: row.panels.map((panel) => ({ ...panel, drillDown: panel.drillDown === undefined ? undefined : uidOf(panel.drillDown) })),
+    })),
+  }))
 }
 
 function drawsSql(project: Project): boolean {

@@ -11,6 +11,8 @@ export interface BacktestOptions {
   readonly to: number
   /** Longest time between two looks where nothing changes, in milliseconds. Default a 20,000th of the whole. */
   readonly step?: number
+  /** Whether other thresholds are played too, which takes most of the time. Default true. */
+  readonly otherThresholds?: boolean
   readonly signal?: AbortSignal | undefined
   /** @param share of the whole that is done, 0 to 1 */
   onProgress?(alert: string, share: number): void
@@ -69,7 +71,7 @@ export async function backtest(groups: readonly RuleGroup[], changes: ChangeSour
     const episodes = await play(expression)
     const threshold = thresholdOf(expression)
     const others: OtherThreshold[] = []
-    for (const factor of threshold === undefined || threshold === 0 ? [] : FACTORS) {
+    for (const factor of options.otherThresholds === false || threshold === undefined || threshold === 0 ? [] : FACTORS) {
       const other = rounded((threshold ?? 0) * factor)
       others.push({ threshold: other, ...counted(await play(withThreshold(expression, other)), options) })
     }

@@ -1,13 +1,13 @@
 import { quoteText, type Session } from '../engine/index.js'
 import type { Journal, JournalRead } from '../journal/index.js'
-import { checkAlerts } from '../monitoring/index.js'
+import { backtest, checkAlerts, seriesInMemory } from '../monitoring/index.js'
 import { isAlert } from '../observability/index.js'
 import { quarantinedShare } from '../quality/metrics.js'
 import { tableBytes, tableFiles } from '../table/metrics.js'
 import { rows, runSeconds } from './metrics.js'
 import { monitorState } from './monitor.js'
 import { monitorsOf } from './monitors.js'
-import { keptSeries } from './watch.js'
+import { keptSeries, keptSeriesList } from './watch.js'
 import type { Workspace } from './workspace.js'
 
 /** What a report shows beyond its one run: metrics over time, where the time goes, alerts. Its shape is that of `report/model.ts`. */
@@ -135,6 +135,31 @@ export async function alertsNow(workspace: Workspace, session: Session, now: num
         ? null
         : { turnedAt: state.turnedAt, firing: state.firing.map((one) => one.alert), pending: state.pending.map((one) => one.alert) },
   }
+}
+
+/**
+ * What fired in the last 30 days, or since the first sample, by replaying every alert over what was kept.
+ * @param now Unix milliseconds
+ */
+export async function alertsBefore(workspace: Workspace, session: Session, now: number) {
+  const { groups } = monitorsOf(workspace.project)
+  const series = await keptSeriesList(workspace, session, { groups, from: now - MONTH_DAYS * DAY })
+  const first = Math.min(now, ...series.map(({ times }) => times[0] ?? now))
+  const from = Math.max(first, now - MONTH_DAYS * DAY)
+  const found =
+    from < now ? await backtest(groups, seriesInMemory(series), { from, to: now, otherThresholds: false, signal: workspace.signal }) : []
+  const alerts = found
+    .filter(({ pages }) => pages > 0)
+    .map(({ alert, severity, pages, firingSeconds, episodes }) => ({
+      alert,
+      severity,
+      times: pages,
+      firingMs: firingSeconds * 1000,
+      lastAt: Math.max(...episodes.map((episode) => episode.from)),
+      about: [...new Set(episodes.flatMap(({ labels: { dataset } }) => dataset ?? []))],
+    }))
+    .sort((one, other) => other.lastAt - one.lastAt)
+  return { from, alerts }
 }
 
 export function median(values: readonly number[]): number | null {

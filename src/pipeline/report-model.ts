@@ -8,7 +8,7 @@ import { type Dataset, readsOf } from './dataset.js'
 import { readState } from './note.js'
 import { keptProfile } from './profiles.js'
 import type { HeldExample } from './replay.js'
-import { alertsNow, metricsOverTime, slowestSteps } from './report-metrics.js'
+import { alertsBefore, alertsNow, metricsOverTime, slowestSteps } from './report-metrics.js'
 import type { FileResult, StepResult } from './result.js'
 import { sourceOf } from './source-step.js'
 import type { Workspace } from './workspace.js'
@@ -20,11 +20,13 @@ export interface ReportOptions {
   readonly runId?: string
   readonly samples: readonly HeldExample[]
   readonly version: string
+  /** Whether alerts are replayed over the last 30 days, which takes seconds. */
+  readonly past?: boolean
 }
 
 const PAST_RUNS = 30
 
-export async function reportModel(workspace: Workspace, session: Session, { runId, samples, version }: ReportOptions) {
+export async function reportModel(workspace: Workspace, session: Session, { runId, samples, version, past = false }: ReportOptions) {
   const journal = await openJournal(workspace.lake, workspace.storage, session)
   const ended = await journal.read(
     'runs',
@@ -108,7 +110,7 @@ export async function reportModel(workspace: Workspace, session: Session, { runI
     }),
     slowest: slowestSteps(totals, run.run_id ?? '', now),
     metrics,
-    alerts,
+    alerts: past ? { ...alerts, past: await alertsBefore(workspace, session, now) } : alerts,
   }
 }
 

@@ -3,7 +3,7 @@ import { count, counted, duration, instant, listed } from './format.js'
 import { type Html, html } from './html.js'
 import { drawMark, type Mark } from './marks.js'
 import type { ReportAlerts, ReportModel } from './model.js'
-import { capped } from './table.js'
+import { capped, drawTable } from './table.js'
 
 type FiringAlert = ReportAlerts['firing'][number]
 
@@ -21,7 +21,33 @@ export function drawAlerts({ alerts, datasets }: ReportModel): Html {
   )
   const heading = firing.length === 0 ? 'No alert fires' : `${counted(firing.length, 'alert')} ${firing.length === 1 ? 'fires' : 'fire'}`
   return html`<section id="alerts"><h2>${heading}</h2>${shown.map((one) => drawFiring(one, alerts.judgedAt, datasets))}${rest}
-<p class="note">${counted(watched, 'alert')} judged at ${moment(alerts.judgedAt)}. ${drawMonitor(alerts)} What fired before: <code>sluice alerts backtest --since 30d</code></p></section>`
+<p class="note">${counted(watched, 'alert')} judged at ${moment(alerts.judgedAt)}. ${drawMonitor(alerts)} ${alerts.past === undefined && html`What fired before: <code>sluice report</code>`}</p>${drawPast(alerts, datasets)}</section>`
+}
+
+function drawPast({ past }: ReportAlerts, datasets: ReportModel['datasets']): Html {
+  if (past === undefined) return html``
+  const since = instant(new Date(past.from).toISOString())
+  if (past.alerts.length === 0) return html`<p>None has fired since ${since}.</p>`
+  return drawTable({
+    caption: html`Fired since ${since}, by replaying what was kept.`,
+    label: 'Alerts that fired before',
+    columns: [
+      { heading: 'Alert' },
+      { heading: 'Severity' },
+      { heading: 'Times', numeric: true },
+      { heading: 'Together', numeric: true },
+      { heading: 'Last', numeric: true },
+      { heading: 'Of' },
+    ],
+    rows: past.alerts.map((one) => [
+      one.alert,
+      one.severity,
+      count(one.times),
+      duration(one.firingMs),
+      moment(one.lastAt),
+      html`${one.about.map((name, index) => html`${index > 0 && ', '}${datasetMention(name, datasets)}`)}`,
+    ]),
+  })
 }
 
 function drawFiring(one: FiringAlert, judgedAt: number, datasets: ReportModel['datasets']): Html {

@@ -170,6 +170,19 @@ export interface ReportAlerts {
     readonly description: string
     readonly since: number
   }[]
+  /** What fired before, newest first; undefined where nobody asked: replaying takes seconds. */
+  readonly past?: {
+    readonly from: number
+    readonly alerts: readonly {
+      readonly alert: string
+      readonly severity: string
+      readonly times: number
+      readonly firingMs: number
+      readonly lastAt: number
+      /** Datasets, each once; empty when it is about none. */
+      readonly about: readonly string[]
+    }[]
+  }
   /** What `sluice monitor` held at its last turn; null when it never ran. */
   readonly monitor: { readonly turnedAt: number; readonly firing: readonly string[]; readonly pending: readonly string[] } | null
 }

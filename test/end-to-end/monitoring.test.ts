@@ -55,6 +55,9 @@ describe('alerts check', () => {
     rmSync(join(project, 'landing/torn.csv'))
     expect((await here('run')).code).toBe(0)
     expect(await check()).toMatchObject({ code: 0, firing: [] })
+    // What fired and is over stands in the report.
+    const page = readFileSync((await here('report')).json().report, 'utf8')
+    expect(page).toMatch(/Alerts that fired before[\s\S]*RunFailed[\s\S]*critical/)
   })
 
   test('knows of the very first run that failed, and of a project that has never run', async () => {

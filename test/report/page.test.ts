@@ -284,6 +284,20 @@ describe('the page', () => {
     expect(text).toContain('1 firing (RunFailed), 1 pending (DatasetSlow)')
     const quiet = textOf(renderReport({ ...healthy, alerts: { ...healthy.alerts, firing: [], monitor: null } }))
     expect(quiet).toContain('No alert fires')
+    expect(quiet).toContain('What fired before: sluice report')
+    const past = {
+      from: Date.UTC(2026, 0, 1),
+      alerts: [
+        { alert: 'DatasetSlow', severity: 'warning', times: 3, firingMs: 90_000, lastAt: Date.UTC(2026, 0, 13), about: ['silver.trips'] },
+      ],
+    }
+    const told = textOf(renderReport({ ...healthy, alerts: { ...healthy.alerts, past } }))
+    expect(told).toMatch(
+      /Fired since 2026-01-01 00:00:00 UTC[\s\S]*DatasetSlow\s+warning\s+3\s+1 min 30 s\s+2026-01-13 00:00:00 UTC\s+silver\.trips/,
+    )
+    expect(textOf(renderReport({ ...healthy, alerts: { ...healthy.alerts, past: { from: past.from, alerts: [] } } }))).toContain(
+      'None has fired since 2026-01-01',
+    )
     expect(quiet).toContain('sluice monitor up has not run here')
     expect(textOf(renderReport(empty))).toContain('The project has no alerts.')
   })

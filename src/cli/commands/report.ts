@@ -11,7 +11,7 @@ export const report: Command = {
   options: PROJECT_OPTIONS,
   async run(invocation) {
     const workspace = await invocation.workspace()
-    const path = await writeReport(workspace, join(workspace.project.folder, 'target'), invocation.positionals[0])
+    const path = await writeReport(workspace, join(workspace.project.folder, 'target'), invocation.positionals[0], true)
     const [asked] = invocation.positionals
     if (path === undefined && asked !== undefined) throw failure(RUN_UNKNOWN, { runId: asked })
     if (invocation.output.json) invocation.output.document({ report: path ?? null })
