@@ -37,11 +37,12 @@ export async function serve(options: ServeOptions): Promise<{ readonly server: S
 }
 
 async function handle(options: ServeOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://sluice')
   const text = (status: number, body: string, headers: Readonly<Record<string, string>> = {}) => {
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff', ...headers })
     response.end(request.method === 'HEAD' ? undefined : body)
   }
+  const url = urlOf(request.url)
+  if (url === undefined) return text(400, 'The address is none.\n')
   if (options.token === undefined && !isOurs(request.headers.host, options.host))
     return text(403, 'Without a token this is for whoever asks for this machine by its own name.\n')
   if (!authorised(options.token, request))
@@ -51,8 +52,12 @@ async function handle(options: ServeOptions, request: IncomingMessage, response:
     if (!reads && request.method !== 'POST') return text(405, 'This API only reads.\n', { allow: 'GET, HEAD, POST' })
     const query = url.searchParams
     // Grafana posts long queries as forms.
-    if (request.method === 'POST') for (const [name, value] of new URLSearchParams(await bodyOf(request))) query.append(name, value)
-    const { status, body } = await answer(options.api, decodeURIComponent(url.pathname.slice('/api/v1/'.length)), query)
+    if (request.method === 'POST') {
+      const form = await bodyOf(request)
+      if (form === undefined) return text(413, 'The request is too large.\n', { connection: 'close' })
+      for (const [name, value] of new URLSearchParams(form)) query.append(name, value)
+    }
+    const { status, body } = await answer(options.api, url.pathname.slice('/api/v1/'.length), query)
     response.writeHead(status, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
     response.end(JSON.stringify(body))
     return
@@ -93,12 +98,21 @@ function authorised(token: string | undefined, request: IncomingMessage): boolea
   return given.length === wanted.length && timingSafeEqual(given, wanted)
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string> {
+function urlOf(path = '/'): URL | undefined {
+  try {
+    return new URL(path, 'http://sluice')
+  } catch {
+    return undefined
+  }
+}
+
+/** Undefined when it is too large. */
+async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of request) {
     bytes += (chunk as Buffer).length
-    if (bytes > MOST_BODY_BYTES) throw new Error('The request is too large.')
+    if (bytes > MOST_BODY_BYTES) return undefined
     chunks.push(chunk as Buffer)
   }
   return Buffer.concat(chunks).toString('utf8')

@@ -864,3 +864,11 @@ export const ADVICE_NO_SPACE = define<{ dataset: string; folder: string; needed:
   message: ({ dataset, folder, needed, free }) => `Trying the advice on a copy of ${dataset} takes ${needed}; ${folder} has ${free} left.`,
   hint: () => 'Set TMPDIR to a folder with more room, or leave out --try.',
 })
+
+export const GENERATED_FOLDER_UNUSABLE = define<{ folder: string; problem: string }>({
+  code: 'GENERATED_FOLDER_UNUSABLE',
+  retry: 'terminal',
+  exit: 3,
+  message: ({ folder, problem }) => `Files cannot be generated into ${folder}: ${problem}.`,
+  hint: () => 'Name another folder with --out, or make this one writable.',
+})

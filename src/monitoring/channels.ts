@@ -132,7 +132,9 @@ async function toPagerDuty(message: Message, { routingKey, url }: PagerDutyChann
 }
 
 async function post(url: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<void> {
-  await deliver({ method: 'POST', url, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) })
+  // Of a webhook's address the path is the secret.
+  const shown = URL.canParse(url) ? new URL(url).origin : 'its address'
+  await deliver({ method: 'POST', url, shown, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) })
 }
 
 /** The little of nodemailer that is used. */

@@ -50,7 +50,7 @@ export interface Silence {
 
 interface GroupState {
   /** When the first alert of it was seen. */
-  readonly begun: number
+  begun: number
   /** When it was last told of; undefined before the first time. */
   told?: number
   /** Fingerprints of the alerts that were firing when it was last told of. */
@@ -83,6 +83,11 @@ export class Notifier {
   constructor(notifications: Notifications, state: NotifierState = emptyNotifierState()) {
     this.#notifications = notifications
     this.#state = state
+    // Of routes and channels that are gone nothing will ever be told.
+    const starts = [...notifications.routes.map(({ to }, place) => ({ to, place })), { to: notifications.default, place: -1 }].flatMap(
+      ({ to, place }) => channelsOf(to).map(([channel]) => keyStart(to, channel, place)),
+    )
+    for (const key of Object.keys(state.groups)) if (!starts.some((start) => key.startsWith(start))) delete state.groups[key]
   }
 
   get state(): NotifierState {
@@ -94,6 +99,11 @@ export class Notifier {
     silences: readonly Silence[],
     now: number,
   ): { readonly messages: readonly Message[]; told(message: Message): void } {
+    // A clock that was put back makes nobody wait until it has caught up.
+    for (const group of Object.values(this.#state.groups)) {
+      if (group.begun > now) group.begun = now
+      if (group.told !== undefined && group.told > now) group.told = now
+    }
     const current = new Map(firing.map((one) => [labelsKey(one.labels), one]))
     for (const [key, one] of current) {
       this.#state.standing[key] = one
@@ -126,13 +136,16 @@ export class Notifier {
     const groups = new Map<string, { key: string; receiver: Receiver; repeat: number; group: Labels; alerts: StandingAlert[] }>()
     for (const alert of alerts) {
       const routes = routesFor(this.#notifications, alert.labels)
-      const ways = routes.length === 0 ? [{ to: this.#notifications.default, repeat: this.#notifications.repeat }] : routes
+      const ways =
+        routes.length === 0
+          ? [{ to: this.#notifications.default, repeat: this.#notifications.repeat, place: -1 }]
+          : routes.map((route) => ({ ...route, place: this.#notifications.routes.indexOf(route) }))
       const group = Object.fromEntries(
         this.#notifications.groupBy.flatMap((label) => (alert.labels[label] === undefined ? [] : [[label, alert.labels[label]]])),
       )
-      for (const { to, repeat } of ways) {
+      for (const { to, repeat, place } of ways) {
         for (const [channel, receiver] of channelsOf(to)) {
-          const key = `${to.name}/${channel}:${labelsKey(group)}`
+          const key = `${keyStart(to, channel, place)}${labelsKey(group)}`
           const one = groups.get(key) ?? { key, receiver, repeat, group, alerts: [] }
           one.alerts.push(alert)
           groups.set(key, one)
@@ -185,6 +198,11 @@ export class Notifier {
       delete this.#state.standing[key]
     }
   }
+}
+
+/** Routes to one receiver are told apart, as in Alertmanager: each has its own repeat. */
+function keyStart(to: Receiver, channel: string, place: number): string {
+  return `${to.name}/${channel}/${place === -1 ? 'default' : place}:`
 }
 
 /** A receiver's channels one by one, so that one that is down is tried again without the others saying the same twice. */

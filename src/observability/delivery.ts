@@ -6,6 +6,8 @@ export interface Delivery {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  /** What messages call the address, where all of it is secret; otherwise the address without a password. */
+  readonly shown?: string
   readonly signal?: AbortSignal | undefined
 }
 
@@ -20,9 +22,8 @@ const LATER = new Set([408, 425, 429])
  *
  * Throws PUSH_FAILED when it may be taken later, PUSH_REFUSED when it never will be, and the signal's own reason when that is aborted.
  */
-export async function deliver({ method, url, headers, body, signal }: Delivery): Promise<string> {
-  const { target, authorization } = addressed(url)
-  const shown = shownAddress(url)
+export async function deliver({ method, url, headers, body, signal, shown = shownAddress(url) }: Delivery): Promise<string> {
+  const { target, authorization } = addressed(url, shown)
   const patience = AbortSignal.timeout(PATIENCE)
   try {
     const response = await fetch(target, {
@@ -45,12 +46,12 @@ export async function deliver({ method, url, headers, body, signal }: Delivery):
 
 /** An address as a message may show it: without `user:password@`, even where it is no address after all. */
 export function shownAddress(url: string): string {
-  return url.replace(/\/\/[^/]*@/, '//')
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1')
 }
 
 /** `fetch` takes no password in an address. */
-function addressed(url: string): { target: string; authorization: Record<string, string> } {
-  if (!URL.canParse(url)) throw failure(PUSH_REFUSED, { url: shownAddress(url), problem: 'this is no address' })
+function addressed(url: string, shown: string): { target: string; authorization: Record<string, string> } {
+  if (!URL.canParse(url)) throw failure(PUSH_REFUSED, { url: shown, problem: 'this is no address' })
   const target = new URL(url)
   const { username, password } = target
   if (username === '' && password === '') return { target: url, authorization: {} }

@@ -5,11 +5,15 @@ export type Duration = `${number}${'ms' | 's' | 'm' | 'h' | 'd' | 'w'}`
 
 const MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const
 
+/** A hundred years: a moment that far from now is still one. */
+const LONGEST = 36_525 * MS.d
+
 /** Milliseconds. Throws DURATION_INVALID for a text that the type let through (`-1h`, `1e3s`, or from the command line). */
 export function milliseconds(duration: Duration | (string & {})): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w)$/.exec(duration)
-  if (match === null) throw failure(DURATION_INVALID, { text: duration })
-  return Math.round(Number(match[1]) * MS[match[2] as keyof typeof MS])
+  const ms = match === null ? Number.NaN : Math.round(Number(match[1]) * MS[match[2] as keyof typeof MS])
+  if (!(ms <= LONGEST)) throw failure(DURATION_INVALID, { text: duration })
+  return ms
 }
 
 /** `5m`, `1h30m`, `2d`; `0s` for nothing. What Prometheus reads back as the same time. */

@@ -23,7 +23,7 @@ import { type Field, givenValue, type Relation, type Variable, type VariableValu
 import { PROVENANCE_FIELDS } from '../sources/index.js'
 import { placeSqlError } from './check-sql.js'
 import { type Dataset, declaredFields, tableFields } from './dataset.js'
-import { defaultAlerts } from './default-alerts.js'
+import { defaultAlerts, RUN_ALERTS } from './default-alerts.js'
 import { FRAMEWORK_METRICS, monitorsOf } from './monitors.js'
 import { type Project, ProjectProblems, placeIn } from './project.js'
 import { stagedQuery } from './query-step.js'
@@ -124,6 +124,15 @@ function checkMonitors(project: Project): SluiceError[] {
         const about = { name: alert, problem: 'no default alert is called that', advice: didYouMean(alert, defaults) }
         return failure(ALERT_INVALID, about, place(alert))
       }),
+    ...tunings
+      .filter((one) => RUN_ALERTS.includes(one.alert) && one.datasets.length > 0)
+      .map((one) =>
+        failure(
+          ALERT_INVALID,
+          { name: one.alert, problem: 'it is about a run as a whole, and datasets are named for it', advice: 'Leave the datasets out.' },
+          place(one.alert),
+        ),
+      ),
     ...tunings.flatMap(({ alert, datasets: named }) =>
       named
         .filter((dataset) => !datasets.includes(dataset))

@@ -53,6 +53,24 @@ export function isTuning(value: unknown): value is Tuning {
   return typeof value === 'object' && value !== null && TUNING in value
 }
 
+/** Datasets with what all that is said of each comes to: silenced once is silenced; those that come to the same are one rule. */
+function alike(datasets: readonly string[], tunings: readonly Tuning[]): { readonly datasets: string[]; readonly own: TuningOptions }[] {
+  const found = new Map<string, { datasets: string[]; own: TuningOptions }>()
+  for (const dataset of new Set(datasets)) {
+    const about = tunings.filter((one) => one.datasets.includes(dataset))
+    if (about.some((one) => one.silenced !== undefined)) continue
+    const own = Object.assign({}, ...about.map((one) => one.options)) as TuningOptions
+    const key = JSON.stringify(Object.entries(own).sort(([left], [right]) => (left < right ? -1 : 1)))
+    const one = found.get(key) ?? { datasets: [], own }
+    one.datasets.push(dataset)
+    found.set(key, one)
+  }
+  return [...found.values()]
+}
+
+/** Alerts about a run as a whole: naming datasets for them says nothing. */
+export const RUN_ALERTS: readonly DefaultAlert[] = ['RunFailed', 'RunsUnknown']
+
 /** The default alerts as the project wants them. Where some datasets are tuned, the rule for the others leaves them out. */
 export function defaultAlerts(tunings: readonly Tuning[]): Alert[] {
   const alerts = (Object.keys(DEFAULTS) as DefaultAlert[]).flatMap((name) => {
@@ -61,12 +79,12 @@ export function defaultAlerts(tunings: readonly Tuning[]): Alert[] {
     const special = own.filter((one) => one.datasets.length > 0)
     const options = Object.assign({}, ...general.map((one) => one.options)) as TuningOptions
     const apart = special.flatMap((one) => one.datasets)
-    const others: Conditions<{ readonly dataset: string }> = apart.length === 0 ? {} : { dataset: not(...apart) }
+    const others: Conditions<{ readonly dataset: string }> = apart.length === 0 ? {} : { dataset: not(...new Set(apart)) }
     return [
       ...(general.some((one) => one.silenced !== undefined) ? [] : [DEFAULTS[name]({ datasets: others, ...options })]),
-      ...special
-        .filter((one) => one.silenced === undefined)
-        .map((one) => DEFAULTS[name]({ datasets: { dataset: one.datasets }, ...options, ...one.options })),
+      ...alike(apart, special).map(({ datasets, own: theirs }) =>
+        DEFAULTS[name]({ datasets: { dataset: datasets }, ...options, ...theirs }),
+      ),
     ]
   })
   return [...alerts, watchdog()]

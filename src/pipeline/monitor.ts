@@ -35,13 +35,13 @@ const silencesFolder = (lake: string) => `${lake}/_sluice/monitor/silences`
 export async function monitor(workspace: Workspace, session: Session, options: MonitorOptions): Promise<MonitorState> {
   const monitors = monitorsOf(workspace.project)
   await workspace.storage.makeFolder(`${workspace.lake}/_sluice/monitor`)
-  for (;;) {
+  const turn = async (): Promise<MonitorState> => {
     const now = Date.now()
     const before = await monitorState(workspace)
     const changes = await keptSeries(workspace, session, { groups: monitors.groups, from: now })
-    const turn = takeTurn(monitors.groups, changes, before.alerts, now, { runbookUrl: options.runbookUrl })
+    const { firing, pending, alerts } = takeTurn(monitors.groups, changes, before.alerts, now, { runbookUrl: options.runbookUrl })
     const notifier = new Notifier(monitors.notifications, structuredClone(before.notifier))
-    const { messages, told } = notifier.due(turn.firing, await silences(workspace), now)
+    const { messages, told } = notifier.due(firing, await silences(workspace), now)
     const problems: string[] = []
     const delivered: Message[] = []
     for (const message of messages) {
@@ -51,19 +51,21 @@ export async function monitor(workspace: Workspace, session: Session, options: M
       told(message)
       delivered.push(message)
     }
-    const state: MonitorState = {
-      format: 1,
-      turnedAt: now,
-      alerts: turn.alerts,
-      notifier: notifier.state,
-      firing: turn.firing,
-      pending: turn.pending,
-    }
+    const state: MonitorState = { format: 1, turnedAt: now, alerts, notifier: notifier.state, firing, pending }
     await workspace.storage.put(statePath(workspace.lake), encodeText(JSON.stringify(state)))
-    options.onTurn?.({ at: now, firing: turn.firing.length, pending: turn.pending.length, told: delivered, problems })
-    if (options.once || options.signal.aborted) return state
+    options.onTurn?.({ at: now, firing: firing.length, pending: pending.length, told: delivered, problems })
+    return state
+  }
+  for (;;) {
+    const state = await turn().catch((error: unknown) => {
+      if (options.once || options.signal.aborted) throw error
+      // A disk that is full for a while must not end the watch.
+      options.onTurn?.({ at: Date.now(), firing: 0, pending: 0, told: [], problems: [messageOf(error)] })
+      return undefined
+    })
+    if (state !== undefined && (options.once || options.signal.aborted)) return state
     await sleep(options.every, undefined, { signal: options.signal }).catch(() => {})
-    if (options.signal.aborted) return state
+    if (options.signal.aborted) return state ?? monitorState(workspace)
   }
 }
 
@@ -73,7 +75,17 @@ function secretText(text: SecretText): string {
 
 export async function monitorState(workspace: Workspace): Promise<MonitorState> {
   const bytes = await workspace.storage.read(statePath(workspace.lake))
-  return bytes === undefined ? emptyMonitorState() : (JSON.parse(decodeText(bytes)) as MonitorState)
+  const state = bytes === undefined ? undefined : parsed<MonitorState>(bytes)
+  // One that cannot be read is begun anew: some may be told of twice, and none is lost.
+  return state?.format === 1 ? state : emptyMonitorState()
+}
+
+function parsed<Kept>(bytes: Uint8Array): Kept | undefined {
+  try {
+    return JSON.parse(decodeText(bytes)) as Kept
+  } catch {
+    return undefined
+  }
 }
 
 /** Those that have not run out. */
@@ -85,7 +97,7 @@ export async function silences(workspace: Workspace): Promise<Silence[]> {
       .map(({ name }) => workspace.storage.read(`${silencesFolder(workspace.lake)}/${name}`)),
   )
   const now = Date.now()
-  return all.flatMap((bytes) => (bytes === undefined ? [] : [JSON.parse(decodeText(bytes)) as Silence])).filter(({ until }) => until > now)
+  return all.flatMap((bytes) => (bytes === undefined ? [] : (parsed<Silence>(bytes) ?? []))).filter(({ until }) => until > now)
 }
 
 export async function addSilence(workspace: Workspace, silence: Omit<Silence, 'id'>): Promise<Silence> {

@@ -105,7 +105,7 @@ export class RunMetrics {
       stepGateRows.with(labels, registry).set(result.rowsIn)
       tableWriteSeconds.with(labels, registry).observe(result.writeMs / 1000)
       tableLastWriteSeconds.with(labels, registry).set(result.writeMs / 1000)
-      own.datasetChanged.with(labels, registry).setToNow()
+      if (result.rowsWritten > 0) own.datasetChanged.with(labels, registry).setToNow()
     }
     if (facts === undefined) return
     tableRows.with(labels, registry).set(facts.rows)

@@ -34,13 +34,17 @@ export async function keptSeriesList(workspace: Workspace, session: Session, { g
 
 /** How far back rules look, in milliseconds; of a recorded signal that is read over a window, both together. */
 function longestWindow(groups: readonly RuleGroup[]): number {
-  const reach = (expression: Expression): number => {
+  const rules = groups.flatMap((group) => group.rules)
+  const recorded = new Map(rules.filter(isRecording).map((rule) => [rule.definition.name, rule.signal.expression]))
+  const reach = (expression: Expression, within: ReadonlySet<string>): number => {
+    if (expression.kind === 'select') {
+      const inner = within.has(expression.metric) ? undefined : recorded.get(expression.metric)
+      return (expression.offset ?? 0) + (inner === undefined ? 0 : reach(inner, new Set([...within, expression.metric])))
+    }
     const own = expression.kind === 'range' && typeof expression.window === 'number' ? expression.window : 0
-    const inside = 'of' in expression ? reach(expression.of) : 0
-    const sides = 'left' in expression ? Math.max(reach(expression.left), reach(expression.right)) : 0
+    const inside = 'of' in expression ? reach(expression.of, within) : 0
+    const sides = 'left' in expression ? Math.max(reach(expression.left, within), reach(expression.right, within)) : 0
     return own + Math.max(inside, sides)
   }
-  const rules = groups.flatMap((group) => group.rules)
-  const recorded = Math.max(0, ...rules.filter(isRecording).map((rule) => reach(rule.signal.expression)))
-  return recorded + Math.max(0, ...rules.map((rule) => reach(isRecording(rule) ? rule.signal.expression : rule.when.expression)))
+  return Math.max(0, ...rules.map((rule) => reach(isRecording(rule) ? rule.signal.expression : rule.when.expression, new Set())))
 }

@@ -53,6 +53,24 @@ const quick = { default: team, groupWait: '0s', groupInterval: '10s', repeat: '6
 describe('who is told of what, and when', () => {
   const cases: readonly (readonly [name: string, definition: NotificationsDefinition, turns: readonly Turn[]])[] = [
     [
+      'a route has its own repeat, whatever else goes to the same receiver in the same group',
+      { ...quick, groupBy: ['dataset'], repeat: '600s', routes: [{ to: team, match: { severity: 'critical' }, repeat: '60s' }] },
+      [
+        { at: 0, firing: ['A warning x', 'B critical y'], says: ['slack firing A x', 'slack firing B y'] },
+        { at: 10, firing: ['A warning x', 'B critical y'], says: [] },
+        { at: 80, firing: ['A warning x', 'B critical y'], says: ['slack firing B y'] },
+      ],
+    ],
+    [
+      'a clock that was put back keeps nobody waiting until it has caught up',
+      quick,
+      [
+        { at: 100_000, firing: ['A warning x'], says: ['slack firing A x'] },
+        { at: 50_000, firing: [], says: [] },
+        { at: 50_011, firing: [], says: ['slack resolved A x'] },
+      ],
+    ],
+    [
       'a new group waits a little for more, and tells of all at once',
       { ...quick, groupWait: '30s', groupBy: ['alertname'] },
       [

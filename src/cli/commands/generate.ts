@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { MONITORING_TARGETS, type MonitoringTarget, monitoringFiles } from '../../deploy/index.js'
-import { didYouMean, failure, GENERATED_STALE, USAGE_WRONG } from '../../errors/index.js'
+import { didYouMean, failure, GENERATED_FOLDER_UNUSABLE, GENERATED_STALE, messageOf, USAGE_WRONG } from '../../errors/index.js'
 import { type Command, PROJECT_OPTIONS, requireWord } from '../command.js'
 import { writeFileWhole } from '../target.js'
 
@@ -34,18 +34,29 @@ With --check nothing is written, and it exits 1 when a file is not as the defini
     const files = targets
       .flatMap((target: MonitoringTarget) => monitoringFiles(target, project))
       .map(({ path, text }) => ({ path: join(folder, path), text }))
-    const stale = files.filter(({ path, text }) => !existsSync(path) || readFileSync(path, 'utf8') !== text)
+    const stale = inFolder(folder, () => files.filter(({ path, text }) => !existsSync(path) || readFileSync(path, 'utf8') !== text))
     if (invocation.flag('check')) {
       if (stale.length > 0)
         throw failure(GENERATED_STALE, { files: stale.map(({ path }) => path).join(', '), command: `sluice generate ${word}` })
     } else {
-      for (const { path, text } of stale) {
-        mkdirSync(dirname(path), { recursive: true })
-        writeFileWhole(path, text)
-      }
+      inFolder(folder, () => {
+        for (const { path, text } of stale) {
+          mkdirSync(dirname(path), { recursive: true })
+          writeFileWhole(path, text)
+        }
+      })
     }
     if (output.json) output.document({ files: files.map(({ path }) => path), changed: stale.map(({ path }) => path) })
     else output.print(`${files.map(({ path }) => path).join('\n')}\n${files.length} files, ${stale.length} of them changed.`)
     return 0
   },
+}
+
+/** Throws GENERATED_FOLDER_UNUSABLE for what the disk does not let through. */
+function inFolder<Result>(folder: string, work: () => Result): Result {
+  try {
+    return work()
+  } catch (thrown) {
+    throw failure(GENERATED_FOLDER_UNUSABLE, { folder, problem: messageOf(thrown) }, { cause: thrown })
+  }
 }

@@ -37,7 +37,8 @@ const TRY_AGAIN = 75
 async function up(invocation: Invocation): Promise<number> {
   const { output } = invocation
   const every = milliseconds(invocation.text('every') ?? '1m')
-  if (every < 1_000) throw failure(USAGE_WRONG, { command: 'monitor', problem: 'Turns are at least a second apart.' })
+  if (every < 1_000 || every > 86_400_000)
+    throw failure(USAGE_WRONG, { command: 'monitor', problem: 'Turns are between a second and a day apart.' })
   const workspace = await invocation.workspace()
   // Now, with someone at the keyboard, rather than in the night that the first alert fires.
   const unset = secretNames(monitorsOf(workspace.project).notifications).find((name) => !process.env[name])
