@@ -34,14 +34,16 @@ export interface Addresses {
 
 /** Prometheus on the generated configuration and rules, which are looked at each second. */
 export async function prometheusOn(folder: string, addresses: Addresses): Promise<PrometheusServer> {
-  const given = {
-    'host.docker.internal:9464': addresses.served,
-    'pushgateway:9091': addresses.pushgateway,
-    'alertmanager:9093': addresses.alertmanager,
-  }
+  const given = { 'pushgateway:9091': addresses.served ?? addresses.pushgateway, 'alertmanager:9093': addresses.alertmanager }
   const rules = join(temporaryFolder(), 'rules.yml')
   writeFileSync(rules, readText(folder, 'prometheus/rules.yml').replaceAll(/interval: \w+$/gm, `interval: ${INTERVAL}`))
   let config = readText(folder, 'prometheus/prometheus.yml')
+  if (addresses.served !== undefined) {
+    // `sluice serve` in the Pushgateway's place, as a job of the project's name.
+    const pushed = 'job_name: pushgateway\n    honor_labels: true'
+    expect(config).toContain(pushed)
+    config = config.replace(pushed, 'job_name: shop')
+  }
   for (const [placeholder, address] of Object.entries(given)) {
     if (address !== undefined) expect(config).toContain(placeholder)
     config = config.replaceAll(placeholder, address?.replace('http://', '') ?? '127.0.0.1:9')
