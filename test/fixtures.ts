@@ -2,7 +2,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { constants, tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, onTestFinished, test } from 'vitest'
 
@@ -170,7 +170,8 @@ export function ended(child: ChildProcess): Promise<Ended> {
   })
 }
 
-function describeWith(name: string, body: () => void, there: boolean, need: string): void {
+/** Without what the suite needs it is reported as skipped, by name; in CI (`CI=true`) as one failure. */
+export function describeWith(name: string, body: () => void, there: boolean, need: string): void {
   if (there) describe(name, body)
   else if (process.env['CI'] === 'true') {
     describe(name, () => {
@@ -179,6 +180,11 @@ function describeWith(name: string, body: () => void, there: boolean, need: stri
       })
     })
   } else describe.skip(`${name} (needs ${need})`, body)
+}
+
+/** Whether the shell would find the program. */
+export function isOnPath(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)))
 }
 
 function isThere(variable: string): boolean {

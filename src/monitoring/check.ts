@@ -1,24 +1,12 @@
-import { type Alert, alertLabels, isAlert, type Labels, type RuleGroup, renderTemplate, type Severity } from '../observability/index.js'
+import { type Alert, alertLabels, isAlert, type Labels, type RuleGroup } from '../observability/index.js'
 import { evaluate, evaluateRange } from './evaluator.js'
 import { sourceAt } from './recordings.js'
 import { type ChangeSource, labelsKey } from './series.js'
-
-/** An alert that holds for one element of its condition. */
-export interface Firing {
-  readonly alert: string
-  readonly severity: Severity
-  /** All it goes out with, `alertname` and `severity` among them. */
-  readonly labels: Labels
-  readonly value: number
-  /** Unix milliseconds. */
-  readonly since: number
-  readonly summary: string
-  readonly description: string
-}
+import { type StandingAlert, standingAlert } from './standing.js'
 
 export interface Checked {
-  readonly firing: readonly Firing[]
-  readonly pending: readonly Firing[]
+  readonly firing: readonly StandingAlert[]
+  readonly pending: readonly StandingAlert[]
 }
 
 export interface CheckOptions {
@@ -56,20 +44,8 @@ function holding(groups: readonly RuleGroup[], one: Alert, changes: ChangeSource
   if (result.kind === 'scalar') return []
   return result.samples.map(({ labels, value }) => {
     const all = alertLabels(one, labels)
-    return { one, firing: describeFiring(one, all, value, holdsSince(groups, one, changes, labels, now)) }
+    return { one, firing: standingAlert(one, all, value, holdsSince(groups, one, changes, labels, now)) }
   })
-}
-
-export function describeFiring(one: Alert, labels: Labels, value: number, since: number): Firing {
-  return {
-    alert: one.name,
-    severity: one.severity,
-    labels,
-    value,
-    since,
-    summary: renderTemplate(one.summary, labels, value),
-    description: renderTemplate(one.description, labels, value),
-  }
 }
 
 /** When it began to hold without a break, to some seconds, further back to minutes; no further than a week. */

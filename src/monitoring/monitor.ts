@@ -1,9 +1,10 @@
-import { type Alert, alertLabels, isAlert, type Labels, type RuleGroup, renderTemplate } from '../observability/index.js'
+import { alertLabels, isAlert, type RuleGroup } from '../observability/index.js'
 import { AlertState, type AlertStateDocument } from './alert-state.js'
 import { evaluate } from './evaluator.js'
-import { emptyNotifierState, type NotifierState, type StandingAlert } from './notifier.js'
+import { emptyNotifierState, type NotifierState } from './notifier.js'
 import { sourceAt } from './recordings.js'
 import { type ChangeSource, labelsKey } from './series.js'
+import { type StandingAlert, standingAlert } from './standing.js'
 
 /** What `sluice monitor` remembers from turn to turn and over restarts. Plain JSON. */
 export interface MonitorState {
@@ -61,19 +62,6 @@ export function takeTurn(
     }
   }
   return { firing: onePerLabels(firing), pending: onePerLabels(pending), alerts }
-}
-
-function standingAlert(one: Alert, labels: Labels, value: number, since: number, runbookUrl: string | undefined): StandingAlert {
-  return {
-    alert: one.name,
-    severity: one.severity,
-    labels,
-    value,
-    since,
-    summary: renderTemplate(one.summary, labels, value),
-    description: renderTemplate(one.description, labels, value),
-    ...(runbookUrl === undefined ? {} : { runbook: `${runbookUrl}${one.name}` }),
-  }
 }
 
 /** What has the same labels is the same alert to whoever is told. */

@@ -1,27 +1,6 @@
-import {
-  DEFAULT_INHIBITIONS,
-  inhibits,
-  type Labels,
-  type Notifications,
-  type Receiver,
-  routesFor,
-  type Severity,
-} from '../observability/index.js'
+import { DEFAULT_INHIBITIONS, inhibits, type Labels, type Notifications, type Receiver, routesFor } from '../observability/index.js'
 import { labelsKey } from './series.js'
-
-/** An alert as it stands, for whoever tells of it. */
-export interface StandingAlert {
-  readonly alert: string
-  readonly severity: Severity
-  readonly labels: Labels
-  readonly value: number
-  /** Unix milliseconds. */
-  readonly since: number
-  readonly summary: string
-  readonly description: string
-  /** A page, or undefined. */
-  readonly runbook?: string | undefined
-}
+import type { StandingAlert } from './standing.js'
 
 export interface Notice {
   readonly status: 'firing' | 'resolved'

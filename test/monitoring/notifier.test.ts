@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { emptyNotifierState, Notifier, type NotifierState, type Silence, type StandingAlert } from '../../src/monitoring/notifier.js'
+import { emptyNotifierState, Notifier, type NotifierState, type Silence } from '../../src/monitoring/notifier.js'
+import type { StandingAlert } from '../../src/monitoring/standing.js'
 import { type NotificationsDefinition, notifications, receiver } from '../../src/observability/index.js'
 
 const team = receiver('team', { slack: { url: 'http://127.0.0.1/slack' } })

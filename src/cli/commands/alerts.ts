@@ -1,4 +1,4 @@
-import { type BacktestedAlert, checkAlerts, type Firing, backtest as replay, testAlerts } from '../../monitoring/index.js'
+import { type BacktestedAlert, checkAlerts, backtest as replay, type StandingAlert, testAlerts } from '../../monitoring/index.js'
 import { type Alert, isAlert, milliseconds } from '../../observability/index.js'
 import { keptSeries, monitorsOf } from '../../pipeline/index.js'
 import { type Command, type Invocation, PROJECT_OPTIONS } from '../command.js'
@@ -38,7 +38,7 @@ async function check(invocation: Invocation): Promise<number> {
   }
 }
 
-function documentOf({ since, ...rest }: Firing) {
+function documentOf({ since, ...rest }: StandingAlert) {
   return { ...rest, since: new Date(since).toISOString() }
 }
 
@@ -47,9 +47,15 @@ function heldFor(ms: number): string {
   return ms < 15_000 ? 'just now' : `for ${duration(ms)}`
 }
 
-function print(output: Output, all: readonly Alert[], firing: readonly Firing[], pending: readonly Firing[], now: number): void {
+function print(
+  output: Output,
+  all: readonly Alert[],
+  firing: readonly StandingAlert[],
+  pending: readonly StandingAlert[],
+  now: number,
+): void {
   const colours = { critical: 'red', warning: 'yellow', info: 'blue' } as const
-  const lines = (found: readonly Firing[]) =>
+  const lines = (found: readonly StandingAlert[]) =>
     found.flatMap((one) => [
       `${output.style(colours[one.severity], one.severity.padEnd(8))}  ${output.style('bold', one.alert)}  ${one.summary}  ${output.style('dim', heldFor(now - one.since))}`,
       `          ${one.description}`,

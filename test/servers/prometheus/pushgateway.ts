@@ -1,18 +1,14 @@
-import { existsSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
-import { describe } from 'vitest'
+import { describeWith, isOnPath } from '../../fixtures.js'
 import { describeWithPrometheus, freePort, startServer } from './server.js'
 
 /** As Debian calls it, and as its makers do. */
-const program = ['prometheus-pushgateway', 'pushgateway'].find((name) =>
-  (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, name))),
-)
+const program = ['prometheus-pushgateway', 'pushgateway'].find(isOnPath)
 
 /** A `describe` for tests that push to a Pushgateway and ask a Prometheus. Without them they are reported as skipped; in CI as a failure. */
 export function describeWithPushgateway(name: string, body: () => void): void {
-  if (program !== undefined) describeWithPrometheus(name, body)
-  else if (process.env['CI'] === 'true') throw new Error(`${name} needs a Pushgateway: \`apt-get install prometheus-pushgateway\`.`)
-  else describe.skip(`${name} (needs a Pushgateway: \`apt-get install prometheus-pushgateway\`)`, body)
+  const need = 'a Pushgateway: `apt-get install --no-install-recommends prometheus-pushgateway`'
+  if (program === undefined) describeWith(name, body, false, need)
+  else describeWithPrometheus(name, body)
 }
 
 /** Starts a Pushgateway on a free port of this machine and resolves when it is ready. */

@@ -1,11 +1,9 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { describe, test } from 'vitest'
-import { temporaryFolder } from '../../fixtures.js'
+import { describeWith, isOnPath, temporaryFolder } from '../../fixtures.js'
 
 /**
  * A `describe` for tests that ask a Prometheus: `prometheus` and `promtool` on the PATH. Without them they are reported as skipped, by name; in
@@ -13,14 +11,7 @@ import { temporaryFolder } from '../../fixtures.js'
  */
 export function describeWithPrometheus(name: string, body: () => void): void {
   const need = 'prometheus and promtool on the PATH: `apt-get install --no-install-recommends prometheus`'
-  if (['prometheus', 'promtool'].every(isOnPath)) describe(name, body)
-  else if (process.env['CI'] === 'true')
-    describe(name, () => {
-      test('has what it needs', () => {
-        throw new Error(`This suite needs ${need}.`)
-      })
-    })
-  else describe.skip(`${name} (needs ${need})`, body)
+  describeWith(name, body, ['prometheus', 'promtool'].every(isOnPath), need)
 }
 
 export interface PrometheusServer {
@@ -149,10 +140,6 @@ function openMetrics(series: Iterable<WrittenSeries>): string {
       lines.push(`${name} ${String(values[index]).replace('Infinity', 'Inf')} ${((times[index] ?? 0) / 1000).toFixed(3)}\n`)
   }
   return `${[...byMetric].map(([metric, lines]) => `# TYPE ${metric} unknown\n${lines.join('')}`).join('')}# EOF\n`
-}
-
-function isOnPath(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)))
 }
 
 function ended(child: ChildProcess): Promise<void> {
