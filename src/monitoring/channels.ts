@@ -78,7 +78,7 @@ async function toWebhook(message: Message, { url, token }: WebhookChannel, { sec
       value: alert.value,
     })),
   }
-  await post(secret(url), body, token === undefined ? {} : { authorization: `Bearer ${secret(token)}` })
+  await post(url, secret, body, token === undefined ? {} : { authorization: `Bearer ${secret(token)}` })
 }
 
 function common(all: readonly Readonly<Record<string, string>>[]): Readonly<Record<string, string>> {
@@ -97,7 +97,7 @@ async function toSlack(message: Message, { url, channel }: SlackChannel, { secre
     .join('\n\n')
   const title = titleOf(message)
   const attachment = { color: colour, title, fallback: title, text, mrkdwn_in: ['text'] }
-  await post(secret(url), { ...(channel === undefined ? {} : { channel }), attachments: [attachment] })
+  await post(url, secret, { ...(channel === undefined ? {} : { channel }), attachments: [attachment] })
 }
 
 function slackText(text: string): string {
@@ -111,7 +111,7 @@ async function toPagerDuty(message: Message, { routingKey, url }: PagerDutyChann
   const links = message.notices.flatMap(({ alert }) =>
     alert.runbook === undefined ? [] : [{ href: alert.runbook, text: `What to do: ${alert.alert}` }],
   )
-  await post(url ?? 'https://events.pagerduty.com/v2/enqueue', {
+  await post(url ?? 'https://events.pagerduty.com/v2/enqueue', secret, {
     routing_key: secret(routingKey),
     event_action: status === 'firing' ? 'trigger' : 'resolve',
     dedup_key: message.key.slice(0, 255),
@@ -131,9 +131,15 @@ async function toPagerDuty(message: Message, { routingKey, url }: PagerDutyChann
   })
 }
 
-async function post(url: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<void> {
-  // Of a webhook's address the path is the secret.
-  const shown = URL.canParse(url) ? new URL(url).origin : 'its address'
+async function post(
+  address: SecretText,
+  secret: ChannelContext['secret'],
+  body: object,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const url = secret(address)
+  // Of a webhook's address the path may be a secret, and all of one that the environment keeps is.
+  const shown = typeof address === 'object' ? `The address in ${address.name}` : URL.canParse(url) ? new URL(url).origin : 'Its address'
   await deliver({ method: 'POST', url, shown, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) })
 }
 
