@@ -97,8 +97,12 @@ describe('sluice monitor up', () => {
     expect(stale()).not.toContain('DatasetStale gold.revenue_by_day')
 
     await mend()
-    await waitUntil(() => said('pagerduty resolve').length > 0 && said(/^email \[RESOLVED\].*DatasetFailed/).length > 0)
-    expect(said(/^email \[RESOLVED\].*RunFailed/)).toHaveLength(1)
+    // Messages of one turn go out one after the other.
+    const resolved = () => said(/^email \[RESOLVED\].*RunFailed/)
+    await waitUntil(
+      () => said('pagerduty resolve').length > 0 && said(/^email \[RESOLVED\].*DatasetFailed/).length > 0 && resolved().length > 0,
+    )
+    expect(resolved()).toHaveLength(1)
   })
 
   test('keeps quiet what is silenced, and speaks again when that has ended', async () => {
