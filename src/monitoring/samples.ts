@@ -7,14 +7,9 @@ import type { Series } from './series.js'
 /** Metric samples in the journal: `_sluice/metric_samples`. */
 
 /**
- * Keeps samples. Counters are kept as what they grew by, so processes add to one another, and one that died left what it had.
- * @param at Unix milliseconds
+ * Keeps samples of several moments in one commit. Counters are kept as what they grew by, so processes add to one another, and one that died
+ * left what it had. Moments are Unix milliseconds.
  */
-export async function keepSamples(journal: Journal, samples: readonly StoredSample[], at: number, runId: string | null): Promise<void> {
-  await journal.append('metric_samples', sampleRows(samples, at, runId))
-}
-
-/** Samples of several moments in one commit. */
 export async function keepSamplesOf(
   journal: Journal,
   moments: readonly { readonly samples: readonly StoredSample[]; readonly at: number }[],

@@ -2,7 +2,7 @@ import { type Alert, alert, fires, given, type Severity, staysQuiet } from '../o
 import { line, type PanelRow, row, stat, tablePanel, timeSeries } from '../observability/dashboard.js'
 import type { Duration } from '../observability/duration.js'
 import { counter, gauge } from '../observability/metric.js'
-import { type Conditions, ratio } from '../observability/signal.js'
+import type { Conditions } from '../observability/signal.js'
 
 /** What gates found, and what the quarantine holds. */
 
@@ -130,8 +130,3 @@ export const expectationPanels: PanelRow = row('Expectations', [
     },
   ),
 ])
-
-/** For what gates found as a share of what they saw, over a window. */
-export function quarantineRatio(window: Duration) {
-  return ratio(gateRows.where({ verdict: 'quarantined' }).increase(window).sum('dataset'), gateRows.increase(window).sum('dataset'))
-}
