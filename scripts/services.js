@@ -2,9 +2,10 @@
 // What they are built of stays in .services/bin. `.services/env` says where they are, `NAME=value` a line:
 // `set -a; . .services/env; set +a; npm test -- --project servers`.
 import { spawn, spawnSync } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { delimiter, join } from 'node:path'
+import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
@@ -17,6 +18,86 @@ const envFile = join(home, 'env')
  * environment, given a free port and an empty folder of its own; `ready` answers whether the address serves; `environment` is for the tests.
  */
 const services = [
+  {
+    name: 'mysql',
+    about: "Debian's MariaDB, which speaks MySQL's protocol",
+    seconds: 60,
+    install: () => debianInstall('mariadb-server', ['mariadbd', 'mysqld']),
+    start: ({ port, folder }) => {
+      const command = debianInstall('mariadb-server', ['mariadbd', 'mysqld'])
+      const { folder: place, user } = ownPlace('mysql', folder)
+      const data = join(place, 'files')
+      once('mariadb-install-db', ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'], user)
+      // Run by the server when it starts, before it answers.
+      const first = join(place, 'first.sql')
+      writeFileSync(
+        first,
+        "CREATE DATABASE IF NOT EXISTS app;\nCREATE USER IF NOT EXISTS 'app'@'127.0.0.1' IDENTIFIED BY 'app';\nGRANT ALL ON *.* TO 'app'@'127.0.0.1';\n",
+      )
+      return {
+        command,
+        user,
+        place,
+        args: [
+          ...['--no-defaults', `--datadir=${data}`, '--bind-address=127.0.0.1', `--port=${port}`, `--socket=${join(place, 'socket')}`],
+          ...['--skip-name-resolve', '--local-infile=1', '--max-allowed-packet=64M', '--character-set-server=utf8mb4'],
+          ...['--innodb-flush-log-at-trx-commit=2', '--innodb-buffer-pool-size=512M', `--init-file=${first}`],
+        ],
+      }
+    },
+    ready: greets,
+    environment: (port) => ({ MYSQL_URL: `mysql://app:app@127.0.0.1:${port}/app` }),
+  },
+  {
+    name: 'postgres',
+    about: "Debian's PostgreSQL",
+    seconds: 60,
+    install: () => postgresProgram('postgres'),
+    start: ({ port, folder }) => {
+      const { folder: place, user } = ownPlace('postgres', folder)
+      const data = join(place, 'files')
+      const password = join(place, 'password')
+      writeFileSync(password, 'app\n')
+      once(
+        postgresProgram('initdb'),
+        ['-D', data, '-U', 'app', `--pwfile=${password}`, '-A', 'scram-sha-256', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
+        user,
+      )
+      return {
+        command: postgresProgram('postgres'),
+        user,
+        place,
+        args: [
+          '-D',
+          data,
+          '-p',
+          String(port),
+          '-c',
+          'listen_addresses=127.0.0.1',
+          '-c',
+          'unix_socket_directories=',
+          '-c',
+          'fsync=off',
+          '-c',
+          'max_wal_size=2GB',
+        ],
+      }
+    },
+    ready: answersPostgres,
+    environment: (port) => ({ POSTGRES_URL: `postgresql://app:app@127.0.0.1:${port}/postgres` }),
+  },
+  {
+    name: 'mongodb',
+    about: 'SecantusDB, which speaks the protocol of MongoDB; a mongod cannot be had from these registries',
+    seconds: 60,
+    install: () => pythonInstall('mongodb', 'SecantusDB==0.7.0b3'),
+    start: ({ port, folder }) => ({
+      command: join(home, 'python', 'mongodb', 'bin', 'secantusd-py'),
+      args: ['--host', '127.0.0.1', '--port', String(port), '--storage-path', folder, '--cache-size', '256M'],
+    }),
+    ready: connects,
+    environment: (port) => ({ MONGODB_URL: `mongodb://127.0.0.1:${port}/app?replicaSet=secantus` }),
+  },
   {
     name: 's3',
     about: 'Versity S3 gateway 1.8.0 over a folder',
@@ -138,6 +219,7 @@ async function down(wanted) {
   for (const service of wanted) {
     const found = running(service)
     if (found !== undefined) await stop(found)
+    if (found?.place !== undefined) rmSync(found.place, { recursive: true, force: true })
     rmSync(folderOf(service), { recursive: true, force: true })
     say(service, found === undefined ? 'was not up' : 'stopped')
   }
@@ -151,17 +233,23 @@ async function launch(service) {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(join(folder, 'data'), { recursive: true })
   const port = await freePort()
-  const { command, args, env } = service.start({ port, folder: join(folder, 'data') })
+  const { command, args, env, user = {}, place } = service.start({ port, folder: join(folder, 'data') })
   const log = join(folder, 'log')
   const output = openSync(log, 'a')
-  const child = spawn(command, args, { cwd: folder, env: { ...process.env, ...env }, detached: true, stdio: ['ignore', output, output] })
+  const child = spawn(command, args, {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    detached: true,
+    stdio: ['ignore', output, output],
+    ...user,
+  })
   closeSync(output)
   let failed
   child.on('error', (error) => {
     failed = error
   })
   child.unref()
-  const record = { pid: child.pid, started: startOf(child.pid), port }
+  const record = { pid: child.pid, started: startOf(child.pid), port, place }
   writeFileSync(join(folder, 'running.json'), JSON.stringify(record))
   for (const end = Date.now() + service.seconds * 1000; ; await sleep(100)) {
     if (failed !== undefined || running(service) === undefined) {
@@ -221,7 +309,7 @@ function goInstall(name, source) {
 }
 
 /** The first of these programs that is on the PATH; installed from Debian's registry where none is, and we may. */
-function debianInstall(packageName, programs) {
+function debianInstall(packageName, programs, findElsewhere = () => undefined) {
   const find = () =>
     programs.flatMap((one) => (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, one))).find(existsSync)
   const found = find()
@@ -229,7 +317,7 @@ function debianInstall(packageName, programs) {
   const command = `apt-get install -y --no-install-recommends ${packageName}`
   const aptGet = spawnSync('apt-get', ['--version'], { stdio: 'ignore' })
   if (aptGet.error !== undefined || process.getuid?.() !== 0)
-    throw new Error(`${programs[0]} is not on the PATH. On Debian, as root: \`${command}\`; elsewhere, https://prometheus.io/download.`)
+    throw new Error(`${programs[0]} is not on the PATH. On Debian, as root: \`${command}\`; elsewhere, from its makers.`)
   process.stdout.write(`${packageName}: installing\n`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   for (const line of ['apt-get update -qq', `${command} -qq`]) {
@@ -237,9 +325,86 @@ function debianInstall(packageName, programs) {
     const done = spawnSync(program, args, { env, stdio: ['ignore', 'ignore', 'inherit'] })
     if (done.status !== 0) throw new Error(`${packageName}: \`${line}\` failed.`)
   }
-  const installed = find()
+  const installed = find() ?? findElsewhere()
   if (installed === undefined) throw new Error(`${packageName} is installed, and ${programs[0]} is still not on the PATH.`)
   return installed
+}
+
+/**
+ * The two databases refuse to run as root: as root they get the user that their packages made, and a folder that this user reaches, which
+ * one in a home of root is not.
+ */
+function ownPlace(name, folder) {
+  if (process.getuid?.() !== 0) return { folder, user: {} }
+  const [uid, gid] = ['-u', '-g'].map((flag) => Number(spawnSync('id', [flag, name], { encoding: 'utf8' }).stdout))
+  for (let path = folder; path.startsWith(home); path = dirname(path)) chmodSync(path, 0o755)
+  const reaches = spawnSync('test', ['-x', folder], { uid, gid }).status === 0
+  const own = reaches ? folder : `/var/tmp/sluice-services-${name}-${process.pid}`
+  mkdirSync(own, { recursive: true })
+  chownSync(own, uid, gid)
+  return { folder: own, user: { uid, gid } }
+}
+
+function once(program, args, user) {
+  const done = spawnSync(program, args, { encoding: 'utf8', cwd: tmpdir(), ...user })
+  if (done.status !== 0) throw new Error(`\`${program} ${args.join(' ')}\` failed: ${done.error?.message ?? done.stderr.slice(-2000)}`)
+}
+
+/** Debian keeps the server's programs beside its version, and not on the PATH. */
+function postgresProgram(name) {
+  const find = () => {
+    const places = existsSync('/usr/lib/postgresql')
+      ? readdirSync('/usr/lib/postgresql').map((version) => `/usr/lib/postgresql/${version}/bin`)
+      : []
+    return places.map((place) => join(place, name)).findLast(existsSync)
+  }
+  return find() ?? debianInstall('postgresql', [name], find)
+}
+
+function pythonInstall(name, requirement) {
+  const place = join(home, 'python', name)
+  if (existsSync(join(place, 'ready'))) return
+  process.stdout.write(`${name}: installing ${requirement}\n`)
+  for (const [program, ...args] of [
+    ['python3', '-m', 'venv', place],
+    [join(place, 'bin', 'pip'), 'install', '-q', '--disable-pip-version-check', requirement],
+  ]) {
+    const done = spawnSync(program, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+    if (done.status !== 0) throw new Error(`${name} needs Python 3 with venv: \`${program} ${args.join(' ')}\` failed.`)
+  }
+  writeFileSync(join(place, 'ready'), '')
+}
+
+/** Whether something listens; a server that speaks first (MySQL) has said hello. */
+function connects(port) {
+  return conversation(port, undefined, () => true)
+}
+
+function greets(port) {
+  return conversation(port, undefined, (answer) => answer !== undefined && answer.length > 5)
+}
+
+/** PostgreSQL answers one byte to a request for TLS; while it starts it answers nothing. */
+function answersPostgres(port) {
+  return conversation(port, Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]), (answer) => answer !== undefined)
+}
+
+function conversation(port, request, isEnough) {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    const end = (result) => {
+      socket.destroy()
+      resolve(result)
+    }
+    socket.setTimeout(2000, () => end(false))
+    socket.on('error', () => end(false))
+    socket.on('close', () => end(false))
+    socket.on('connect', () => {
+      if (request !== undefined) socket.write(request)
+      if (isEnough(undefined)) end(true)
+    })
+    socket.on('data', (answer) => end(isEnough(answer)))
+  })
 }
 
 /** Free now: whoever asks the system for one again is given another, for a while. */

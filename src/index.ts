@@ -16,3 +16,5 @@ export {
 export { expect } from './quality/index.js'
 export { type Column, changed, column, env, Timestamp, variable, variables } from './schema/index.js'
 export { download, files, firstGiven, generator } from './sources/index.js'
+export { firstConfigured } from './stores/index.js'
+export { sync } from './sync/index.js'

@@ -4,21 +4,26 @@ import { problemsOf } from '../pipeline/index.js'
 import { type Command, helpText, invocation, parseCommand } from './command.js'
 import { advise } from './commands/advise.js'
 import { alerts } from './commands/alerts.js'
+import { anomaly } from './commands/anomaly.js'
 import { check } from './commands/check.js'
 import { doctor } from './commands/doctor.js'
 import { generate } from './commands/generate.js'
 import { init } from './commands/init.js'
 import { lineage } from './commands/lineage.js'
+import { migrate } from './commands/migrate.js'
 import { monitor } from './commands/monitor.js'
 import { plan } from './commands/plan.js'
 import { profile } from './commands/profile.js'
 import { quarantine } from './commands/quarantine.js'
 import { query } from './commands/query.js'
+import { reconcile } from './commands/reconcile.js'
 import { report } from './commands/report.js'
 import { run } from './commands/run.js'
 import { schema } from './commands/schema.js'
 import { serve } from './commands/serve.js'
+import { sync } from './commands/sync.js'
 import { table } from './commands/table/table.js'
+import { test } from './commands/test.js'
 import { type LogFormat, terminal } from './output.js'
 import { problemText } from './problem.js'
 import { version } from './version.js'
@@ -31,6 +36,11 @@ const COMMANDS: readonly Command[] = [
   query,
   profile,
   quarantine,
+  migrate,
+  test,
+  sync,
+  reconcile,
+  anomaly,
   table,
   schema,
   lineage,

@@ -872,3 +872,311 @@ export const GENERATED_FOLDER_UNUSABLE = define<{ folder: string; problem: strin
   message: ({ folder, problem }) => `Files cannot be generated into ${folder}: ${problem}.`,
   hint: () => 'Name another folder with --out, or make this one writable.',
 })
+
+// Stores: databases outside the lake
+
+export const STORE_CLIENT_MISSING = define<{ store: string; client: string }>({
+  code: 'STORE_CLIENT_MISSING',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ store, client }) => `The ${store} store needs the "${client}" package, which is not installed.`,
+  hint: ({ client }) => `Run \`npm install ${client}\`, or pass a ready client as \`client\`.`,
+})
+
+export const STORE_URL_INVALID = define<{ store: string; problem: string; example: string }>({
+  code: 'STORE_URL_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ store, problem }) => `The address of the ${store} store is not valid: ${problem}.`,
+  hint: ({ example }) => `It is written ${example}.`,
+})
+
+export const STORE_UNREACHABLE = define<{ store: string; problem: string }>({
+  code: 'STORE_UNREACHABLE',
+  retry: 'transient',
+  exit: 75,
+  message: ({ store, problem }) => `There is no connection to ${store}: ${problem}.`,
+  hint: () => 'See that the server is up and its address right, then run the command again: it goes on where it stopped.',
+})
+
+export const STORE_BUSY = define<{ store: string; problem: string }>({
+  code: 'STORE_BUSY',
+  retry: 'transient',
+  exit: 75,
+  message: ({ store, problem }) => `${store} did not take the request: ${problem}.`,
+  hint: () =>
+    'Run the command again: it goes on where it stopped. If it stays so, lower `pool` or `parallel`, or raise the limits of the server.',
+})
+
+export const STORE_TIMEOUT = define<{ store: string; milliseconds: number }>({
+  code: 'STORE_TIMEOUT',
+  retry: 'transient',
+  exit: 75,
+  message: ({ store, milliseconds }) => `${store} did not answer within ${milliseconds} ms.`,
+  hint: () => 'Run the command again, with a longer `timeout` in the options of the store where its statements take long.',
+})
+
+export const STORE_CIRCUIT_OPEN = define<{ store: string; failures: number }>({
+  code: 'STORE_CIRCUIT_OPEN',
+  retry: 'transient',
+  exit: 75,
+  message: ({ store, failures }) => `${store} is not asked for now: the last ${failures} calls failed, each after all its attempts.`,
+  hint: () => 'Wait a moment, see that the server is up, and run the command again.',
+})
+
+export const STORE_FULL = define<{ store: string; problem: string }>({
+  code: 'STORE_FULL',
+  retry: 'transient',
+  exit: 75,
+  message: ({ store, problem }) => `${store} has no room left: ${problem}.`,
+  hint: () => 'Make room on the disk of the server, then run the command again: it goes on where it stopped.',
+})
+
+export const STORE_DENIED = define<{ store: string; problem: string }>({
+  code: 'STORE_DENIED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ store, problem }) => `${store} lets us not do that: ${problem}.`,
+  hint: () => 'See that user, password and database are right, and that the user has the rights.',
+})
+
+export const STORE_FAILED = define<{ store: string; problem: string }>({
+  code: 'STORE_FAILED',
+  retry: 'terminal',
+  exit: 3,
+  message: ({ store, problem }) => `${store} failed: ${problem}.`,
+  hint: () => 'Its own log may say more.',
+})
+
+export const STORE_STATEMENT_FAILED = define<{ store: string; number: number; statement: string; problem: string }>({
+  code: 'STORE_STATEMENT_FAILED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ store, number, statement, problem }) => `${store} refused statement ${number}, \`${statement}\`: ${problem}.`,
+  hint: () => 'Mend the statement.',
+})
+
+export const STORE_TABLE_MISSING = define<{ store: string; table: string }>({
+  code: 'STORE_TABLE_MISSING',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ store, table }) => `${store} has no table "${table}".`,
+  hint: () => 'Run `sluice migrate up`, or `sluice sync`, which makes the tables that it fills.',
+})
+
+export const STORE_TABLE_UNFIT = define<{ store: string; table: string; problem: string; advice: string }>({
+  code: 'STORE_TABLE_UNFIT',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ store, table, problem }) => `The table "${table}" of ${store} does not fit: ${problem}.`,
+  hint: ({ advice }) => advice,
+})
+
+export const STORE_TYPE_UNSUPPORTED = define<{ store: string; column: string; type: string; advice: string }>({
+  code: 'STORE_TYPE_UNSUPPORTED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ store, column, type }) => `The ${store} store cannot keep "${column}" without loss: it is ${type}.`,
+  hint: ({ advice }) => advice,
+})
+
+export const STORE_CAPABILITY_MISSING = define<{ store: string; what: string }>({
+  code: 'STORE_CAPABILITY_MISSING',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ store, what }) => `${store} cannot ${what}.`,
+  hint: () => 'Use a store that can; docs/stores.md says what each can do.',
+})
+
+export const STORE_LOCK_HELD = define<{ store: string; lock: string }>({
+  code: 'STORE_LOCK_HELD',
+  retry: 'transient',
+  exit: 75,
+  message: ({ store, lock }) => `Another process holds the lock "${lock}" of ${store}.`,
+  hint: () => 'Wait for it to end, then run the command again.',
+})
+
+// Syncs
+
+export const SYNC_INVALID = define<{ name: string; problem: string; advice: string }>({
+  code: 'SYNC_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, problem }) => `The sync "${name}" is not valid: ${problem}.`,
+  hint: ({ advice }) => advice,
+})
+
+export const SYNC_UNKNOWN = define<{ name: string; known: readonly string[] }>({
+  code: 'SYNC_UNKNOWN',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, known }) => (known.length === 0 ? `There is no sync "${name}": the project has none.` : `There is no sync "${name}".`),
+  hint: ({ name, known }) =>
+    known.length === 0
+      ? 'Export one from a file in `syncs/`: `sync(dataset, { to: store.table(...) })`.'
+      : `${didYouMean(name, known)} Syncs: ${known.join(', ')}.`,
+})
+
+export const SYNC_DUPLICATE = define<{ name: string }>({
+  code: 'SYNC_DUPLICATE',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name }) => `There is more than one sync called "${name}".`,
+  hint: () => 'Give one of them another `name`.',
+})
+
+export const SYNC_SOURCE_MISSING = define<{ name: string; source: string; advice: string }>({
+  code: 'SYNC_SOURCE_MISSING',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, source }) => `The sync "${name}" has nothing to copy: ${source} has no table yet.`,
+  hint: ({ advice }) => advice,
+})
+
+export const SYNC_KEY_NOT_UNIQUE = define<{ name: string; key: string; example: string }>({
+  code: 'SYNC_KEY_NOT_UNIQUE',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ name, key, example }) => `The sync "${name}" goes by ${key}, and several rows of its source have ${example}.`,
+  hint: () => 'Name a key that tells rows apart, or have the dataset keep one row for each: `write: merge()`, or `expect.unique(...)`.',
+})
+
+export const SYNC_CYCLE = define<{ path: string }>({
+  code: 'SYNC_CYCLE',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ path }) => `Syncs go round in a circle: ${path}.`,
+  hint: () => 'Let one table be the one that all others follow.',
+})
+
+export const RECONCILE_INVALID = define<{ problem: string }>({
+  code: 'RECONCILE_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ problem }) => `This cannot be reconciled so: ${problem}.`,
+  hint: () => 'Run `sluice reconcile --help` to see what goes together.',
+})
+
+// Migrations and SQL tests
+
+export const MIGRATION_INVALID = define<{ file: string; problem: string }>({
+  code: 'MIGRATION_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ file, problem }) => `The migration ${file} is not valid: ${problem}.`,
+  hint: () => 'Migrations are files like sql/migrations/<store>/001_first.sql, with numbers of their own; `-- up` and `-- down` part them.',
+})
+
+export const MIGRATION_CHANGED = define<{ migrations: string }>({
+  code: 'MIGRATION_CHANGED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ migrations }) => `Migrations that were applied are no longer as they were: ${migrations}.`,
+  hint: () => 'Put the files back as they were applied, and say what is to be different in a new migration.',
+})
+
+export const MIGRATION_FAILED = define<{ file: string; number: number; line: number; server: string; problem: string; advice: string }>({
+  code: 'MIGRATION_FAILED',
+  retry: 'terminal',
+  exit: 3,
+  message: ({ file, number, line, server, problem }) => `Statement ${number} of ${file}, line ${line}, failed on ${server}: ${problem}`,
+  hint: ({ advice }) => advice,
+})
+
+export const MIGRATION_PENDING = define<{ count: number; migrations: string }>({
+  code: 'MIGRATION_PENDING',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ count, migrations }) => `${count} migrations are not applied: ${migrations}.`,
+  hint: () => 'Run `sluice migrate up`.',
+})
+
+export const SQL_TEST_INVALID = define<{ file: string; test: string; problem: string }>({
+  code: 'SQL_TEST_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ file, test, problem }) => `The test "${test}" of ${file} is not valid: ${problem}.`,
+  hint: () => 'A test is one statement below `-- test: its name`, with `-- expect: no rows`, `-- uses: index_name` or `-- show`.',
+})
+
+export const STORE_UNKNOWN = define<{ name: string; known: readonly string[] }>({
+  code: 'STORE_UNKNOWN',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name }) => `The project has no store "${name}".`,
+  hint: ({ name, known }) =>
+    known.length === 0 ? 'Name one under `stores` in sluice.config.ts.' : `${didYouMean(name, known)} Stores: ${known.join(', ')}.`,
+})
+
+// Anomalies
+
+export const ANOMALIES_INVALID = define<{ name: string; problem: string; advice: string }>({
+  code: 'ANOMALIES_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, problem }) => `${name}: ${problem}`,
+  hint: ({ advice }) => advice,
+})
+
+export const FOREST_UNREADABLE = define<{ problem: string }>({
+  code: 'FOREST_UNREADABLE',
+  retry: 'terminal',
+  exit: 3,
+  message: ({ problem }) => `The bytes of a saved isolation forest cannot be read: ${problem}.`,
+  hint: () => 'Fit it again, and save what encodeForest gives.',
+})
+
+export const FOREST_COLUMNS_DIFFER = define<{ wanted: string; given: string }>({
+  code: 'FOREST_COLUMNS_DIFFER',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ wanted, given }) => `The isolation forest was fitted on ${wanted}, and is given ${given}.`,
+  hint: () => 'Give it the columns that it was fitted on, in their order, or fit it again.',
+})
+
+export const FOREST_THREAD_FAILED = define<{ problem: string }>({
+  code: 'FOREST_THREAD_FAILED',
+  retry: 'terminal',
+  exit: 3,
+  message: ({ problem }) => `A thread that scores an isolation forest failed: ${problem}.`,
+  hint: () => 'With one thread the forest is scored without others: `threads: 1`.',
+})
+
+export const SYNC_MOSTLY_REFUSED = define<{ name: string; refused: number; sent: number; reason: string }>({
+  code: 'SYNC_MOSTLY_REFUSED',
+  retry: 'terminal',
+  exit: 1,
+  message: ({ name, refused, sent, reason }) =>
+    `The sync "${name}" was stopped: its target refused ${refused} of ${sent} rows, the first of them because ${reason}.`,
+  hint: () => 'Give the target columns that take the values, or leave those columns out with `except`; then run it again.',
+})
+
+export const ANOMALIES_UNKNOWN = define<{ name: string; known: readonly string[] }>({
+  code: 'ANOMALIES_UNKNOWN',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, known }) =>
+    known.length === 0 ? `There are no anomalies "${name}": the project defines none.` : `There are no anomalies "${name}".`,
+  hint: ({ name, known }) =>
+    known.length === 0
+      ? 'Export some from a file in `anomalies/`: `anomalies(name, { of: dataset, ... })`.'
+      : `${didYouMean(name, known)} Defined: ${known.join(', ')}.`,
+})
+
+export const ANOMALIES_NOTHING_TO_JUDGE = define<{ name: string; dataset: string }>({
+  code: 'ANOMALIES_NOTHING_TO_JUDGE',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, dataset }) => `The anomalies "${name}" have nothing to judge: ${dataset} has no table yet.`,
+  hint: ({ dataset }) => `Run \`sluice run +${dataset}\` first.`,
+})
+
+// Workloads
+
+export const WORKLOAD_UNSUPPORTED = define<{ store: string; known: readonly string[] }>({
+  code: 'WORKLOAD_UNSUPPORTED',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ store }) => `A workload cannot be run on ${store}: it runs no SQL that this one speaks.`,
+  hint: ({ known }) => `Name a store of another kind with \`--store\`: ${known.join(', ')}.`,
+})

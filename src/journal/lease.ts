@@ -37,13 +37,15 @@ const POLL_MS = 200
 export interface LeaseOptions {
   /** What the holder is doing, for the message another process shows: `sluice run`. */
   readonly purpose: string
+  /** Of several leases of one lake, which: the writer's unless told. */
+  readonly name?: string
   /** How long to wait for another holder, in milliseconds. Default 2,000: long enough for one that was just killed to be gone. */
   readonly waitMs?: number
 }
 
 /** Throws LEASE_HELD. */
-export async function takeLease(lake: string, storage: Storage, { purpose, waitMs = 2_000 }: LeaseOptions): Promise<Lease> {
-  const folder = `${lake}/_sluice/lease`
+export async function takeLease(lake: string, storage: Storage, { purpose, name, waitMs = 2_000 }: LeaseOptions): Promise<Lease> {
+  const folder = name === undefined ? `${lake}/_sluice/lease` : `${lake}/_sluice/leases/${name}`
   await storage.makeFolder(folder)
   const me: Holder = {
     id: randomUUID(),

@@ -94,7 +94,83 @@ const metricSamples = {
   run_id: column.string(),
 } satisfies Columns
 
-export const JOURNAL = { runs, steps, gate_results: gateResults, files, profiles, metric_samples: metricSamples }
+const syncs = {
+  run_id: column.string(),
+  sync: column.string(),
+  source: column.string(),
+  target: column.string(),
+  /** `ok` or `failed`. */
+  status: column.string(),
+  /** `nothing`, `load`, `changes`, `cursor`, `compare`. */
+  mode: column.string(),
+  inserted: column.long(),
+  updated: column.long(),
+  deleted: column.long(),
+  dead_lettered: column.long(),
+  rows: column.long({ description: 'Rows that were sent.' }),
+  started_at: column.timestamp(),
+  duration_ms: column.long(),
+  error: column.string(),
+} satisfies Columns
+
+const reconciliations = {
+  run_id: column.string(),
+  sync: column.string(),
+  source: column.string(),
+  target: column.string(),
+  level: column.string(),
+  compared: column.long(),
+  differences: column.long(),
+  /** JSON: numbers by cause. */
+  by_cause: column.string(),
+  /** JSON: some of them, with key, column, both values and cause. */
+  samples: column.string(),
+  /** JSON: what was done, in words. */
+  how: column.string(),
+  /** JSON: what a repair wrote; null where none was asked for. */
+  repaired: column.string(),
+  started_at: column.timestamp(),
+  duration_ms: column.long(),
+} satisfies Columns
+
+const anomalyRuns = {
+  run_id: column.string(),
+  anomalies: column.string(),
+  dataset: column.string(),
+  /** The version of the dataset's table that was judged. */
+  version: column.long(),
+  judged: column.long(),
+  found: column.long(),
+  /** JSON: threshold and rows flagged, by method. */
+  methods: column.string(),
+  /** JSON: how many rows have which value of the first feature, and how many of them were found. */
+  distribution: column.string(),
+  started_at: column.timestamp(),
+  duration_ms: column.long(),
+} satisfies Columns
+
+const deadLetters = {
+  run_id: column.string(),
+  sync: column.string(),
+  target: column.string(),
+  /** JSON: the row as text, by column. */
+  row: column.string(),
+  reason: column.string(),
+  recorded_at: column.timestamp(),
+} satisfies Columns
+
+export const JOURNAL = {
+  runs,
+  steps,
+  gate_results: gateResults,
+  files,
+  profiles,
+  metric_samples: metricSamples,
+  syncs,
+  reconciliations,
+  dead_letters: deadLetters,
+  anomaly_runs: anomalyRuns,
+}
 export type JournalTable = keyof typeof JOURNAL
 
 /** The journal's own format; raised when an older Sluice could no longer read it. */

@@ -1,5 +1,6 @@
 import type { Duration } from '../observability/index.js'
 import type { Secret, VariableValue } from '../schema/index.js'
+import type { Store, StoreTable } from '../stores/index.js'
 
 export const PROJECT = Symbol.for('sluice.project')
 
@@ -22,6 +23,10 @@ export interface ProjectSettings extends EnvironmentSettings {
   /** Where the tables lie; a relative path is relative to the project. `env('LAKE')` takes it from the environment. */
   readonly lake: string | Secret
   readonly environments?: Readonly<Record<string, EnvironmentSettings>>
+  /** Databases outside the lake, by the names under which commands and files know them. */
+  readonly stores?: Readonly<Record<string, Store>>
+  /** Tables of a store in which what each operation on a store cost, and each batch of a sync, is written down; made when they are not there. */
+  readonly records?: { readonly operations?: StoreTable; readonly batches?: StoreTable }
   /** How often datasets are meant to be brought up to date, unless one says otherwise: alerts on staleness go by it. Default `1d`. */
   readonly every?: Duration
   /** Where each run's metrics are pushed when it ends; default the environment's PUSHGATEWAY_URL. */

@@ -1,7 +1,9 @@
 import type { Alert, Conditions, Duration, Severity } from '../observability/index.js'
 import { not, watchdog } from '../observability/index.js'
 import { type DatasetAlertOptions, quarantineShareHigh } from '../quality/metrics.js'
+import { storeDiffers } from '../reconciliation/metrics.js'
 import { schemaDrifted } from '../sources/metrics.js'
+import { lastSyncFailed, rowsRefused } from '../sync/metrics.js'
 import { datasetFailed, datasetSlow, datasetStale, datasetUnchanged, lastRunFailed, runsAbsent } from './metrics.js'
 
 /** The alerts that every project has, and how a project changes them. */
@@ -15,6 +17,9 @@ const DEFAULTS = {
   DatasetSlow: datasetSlow,
   QuarantineShareHigh: quarantineShareHigh,
   SchemaDrifted: schemaDrifted,
+  SyncFailed: lastSyncFailed,
+  RowsRefused: rowsRefused,
+  StoreDiffers: storeDiffers,
 } satisfies Readonly<Record<string, (options: DatasetAlertOptions) => Alert>>
 
 export type DefaultAlert = keyof typeof DEFAULTS
@@ -68,8 +73,8 @@ function alike(datasets: readonly string[], tunings: readonly Tuning[]): { reado
   return [...found.values()]
 }
 
-/** Alerts about a run as a whole: naming datasets for them says nothing. */
-export const RUN_ALERTS: readonly DefaultAlert[] = ['RunFailed', 'RunsUnknown']
+/** Alerts about a run as a whole, or about syncs: naming datasets for them says nothing. */
+export const RUN_ALERTS: readonly DefaultAlert[] = ['RunFailed', 'RunsUnknown', 'SyncFailed', 'RowsRefused', 'StoreDiffers']
 
 /** The default alerts as the project wants them. Where some datasets are tuned, the rule for the others leaves them out. */
 export function defaultAlerts(tunings: readonly Tuning[]): Alert[] {

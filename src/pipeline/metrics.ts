@@ -15,7 +15,9 @@ import {
 } from '../observability/dashboard.js'
 import { counter, gauge, histogram } from '../observability/metric.js'
 import { type DatasetAlertOptions, expectationPanels, gatePanels } from '../quality/metrics.js'
+import { reconciliationPanels } from '../reconciliation/metrics.js'
 import { sourcePanels } from '../sources/metrics.js'
+import { syncPanels } from '../sync/metrics.js'
 import { tablePanels } from '../table/metrics.js'
 
 /** Runs and steps: how they ended, how long they took, when they last went well. */
@@ -300,6 +302,17 @@ export function overview(project: string): Dashboard {
         }),
       ]),
     ],
+  })
+}
+
+/** Of projects with syncs. */
+export function storesBoard(project: string): Dashboard {
+  return dashboard('stores', {
+    title: `${project}: stores`,
+    description: 'What syncs write, and whether their targets hold what they should.',
+    tags: ['sluice'],
+    links: [{ title: 'Overview', to: 'overview' }],
+    rows: [syncPanels, reconciliationPanels],
   })
 }
 

@@ -1,3 +1,4 @@
+import * as anomaly from '../anomaly/metrics.js'
 import { type Expression, type Matcher, matching } from '../observability/expression.js'
 import type { Alert, Dashboard, Inhibition, Labels, Metric, Notifications, RuleGroup } from '../observability/index.js'
 import {
@@ -13,7 +14,9 @@ import {
   trackedWork,
 } from '../observability/index.js'
 import * as quality from '../quality/metrics.js'
+import * as reconciliation from '../reconciliation/metrics.js'
 import * as sources from '../sources/metrics.js'
+import * as syncs from '../sync/metrics.js'
 import * as tables from '../table/metrics.js'
 import { type Dataset, readsOf } from './dataset.js'
 import { defaultAlerts, isTuning, type Tuning } from './default-alerts.js'
@@ -41,7 +44,9 @@ export interface Monitors {
 
 /** The metrics that every project has. */
 export const FRAMEWORK_METRICS: readonly Metric[] = [
-  ...[own, quality, sources, tables, { trackedWork, trackedSeconds }].flatMap((stage) => Object.values(stage).filter(isMetric)),
+  ...[own, quality, sources, tables, syncs, reconciliation, anomaly, { trackedWork, trackedSeconds }].flatMap((stage) =>
+    Object.values(stage).filter(isMetric),
+  ),
 ]
 
 /** Sorts what modules under `monitors/` export. */
@@ -65,6 +70,7 @@ const LOG = receiver('log', { logFile: 'target/alerts.log' })
 export function monitorsOf(project: {
   readonly config: { readonly name: string }
   readonly datasets: readonly Dataset[]
+  readonly syncs: readonly unknown[]
   readonly monitors: Definitions
 }): Monitors {
   const { metrics, alerts, groups, dashboards, notifications, tunings } = project.monitors
@@ -80,7 +86,11 @@ export function monitorsOf(project: {
       ...(alerts.length === 0 ? [] : [ruleGroup('alerts', { every: '1m', rules: alerts })]),
       ...groups,
     ],
-    dashboards: [own.overview(project.config.name), own.dataQuality(project.config.name, hasExpectations)]
+    dashboards: [
+      own.overview(project.config.name),
+      own.dataQuality(project.config.name, hasExpectations),
+      ...(project.syncs.length > 0 ? [own.storesBoard(project.config.name)] : []),
+    ]
       .filter((one) => !named.has(one.name))
       .concat(dashboards),
     notifications: { ...told, inhibit: [...told.inhibit, ...lineageInhibitions(project.datasets)] },

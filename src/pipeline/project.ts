@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createJiti } from 'jiti'
 import { glob } from 'tinyglobby'
+import { type Anomalies, isAnomalies } from '../anomaly/index.js'
 import { isSql, sqlInputs } from '../engine/index.js'
 import {
   DATASET_CYCLE,
@@ -20,9 +21,12 @@ import {
   PROJECT_NOT_FOUND,
   type SluiceError,
   SQL_VALUE_UNDEFINED,
+  SYNC_CYCLE,
+  SYNC_DUPLICATE,
 } from '../errors/index.js'
 import { findCycle, topological } from '../lineage/index.js'
 import { isVariable, parseVariables, type Variable, type VariableValues } from '../schema/index.js'
+import { isSync, type Sync } from '../sync/index.js'
 import { type EnvironmentSettings, isProjectConfig, type ProjectConfig } from './config.js'
 import { type Dataset, isDataset, lineageNode, readsOf, variablesOf } from './dataset.js'
 import { collectMonitors, type Definitions } from './monitors.js'
@@ -34,6 +38,10 @@ export interface Project {
   /** In an order in which each comes after all it reads. */
   readonly datasets: readonly Dataset[]
   readonly variables: Readonly<Record<string, Variable>>
+  /** Those that its `syncs/` define, in an order in which each comes after those that fill what it reads. */
+  readonly syncs: readonly Sync[]
+  /** Those that its `anomalies/` define. */
+  readonly anomalies: readonly Anomalies[]
   /** What its `monitors/` define. */
   readonly monitors: Definitions
 }
@@ -105,13 +113,16 @@ export async function loadProject(folder: string): Promise<Project> {
       throw new ProjectProblems([failure(DATASET_CYCLE, { path: circle }, { place: { file: circle[0] ?? '', line: 1, column: 1 } })])
   }
   const monitors = collectMonitors(await exportedBy('monitors', folder, tried))
+  const anomalies = [...new Set((await exportedBy('anomalies', folder, tried)).filter(isAnomalies))]
+  const syncs = inOrder([...new Set((await exportedBy('syncs', folder, tried)).filter(isSync))], folder, problems)
   const datasets = [...found.values()].map((one) => one.dataset)
   if (datasets.length === 0 && problems.length === 0) problems.push(failure(PROJECT_NO_DATASETS, { folder: join(folder, 'datasets') }))
   problems.push(...graphProblems(datasets, folder))
   if (problems.length > 0) throw new ProjectProblems(problems)
   for (const one of datasets) for (const variable of variablesOf(one)) variables[variable.name] ??= variable
   const order = topological(datasets.map((one) => lineageNode(one)))
-  return { folder, config, datasets: order.map((name) => found.get(name)?.dataset).filter((one) => one !== undefined), variables, monitors }
+  const ordered = order.map((name) => found.get(name)?.dataset).filter((one) => one !== undefined)
+  return { folder, config, datasets: ordered, syncs, anomalies, variables, monitors }
 }
 
 async function modulesIn(name: string, folder: string): Promise<string[]> {
@@ -126,6 +137,27 @@ async function exportedBy(
   const exported: unknown[] = []
   for (const file of await modulesIn(name, folder)) exported.push(...Object.values(await load(file)))
   return exported
+}
+
+/** A sync comes after those that fill the table it reads. */
+function inOrder(syncs: readonly Sync[], folder: string, problems: SluiceError[]): Sync[] {
+  const byName = new Map<string, Sync>()
+  for (const one of syncs) {
+    if (byName.has(one.name)) problems.push(failure(SYNC_DUPLICATE, { name: one.name }, { place: placeIn(one.place, folder) }))
+    byName.set(one.name, one)
+  }
+  const fills = (other: Sync, one: Sync) => 'store' in one.from && other.to.store === one.from.store && other.to.name === one.from.name
+  const nodes = [...byName.values()].map((one) => ({
+    name: one.name,
+    reads: [...byName.values()].filter((other) => fills(other, one)).map((other) => other.name),
+  }))
+  const cycle = findCycle(nodes)
+  if (cycle !== undefined) {
+    const place = placeIn(byName.get(cycle[0] ?? '')?.place ?? {}, folder)
+    problems.push(failure(SYNC_CYCLE, { path: cycle.join(' -> ') }, { place }))
+    return [...byName.values()]
+  }
+  return topological(nodes).flatMap((name) => byName.get(name) ?? [])
 }
 
 /** The files that a definition imports by a relative path. */
@@ -180,7 +212,13 @@ function loader(): (file: string) => Promise<Readonly<Record<string, unknown>>> 
   const alias = {
     'sluice/metrics': own('metrics.js'),
     'sluice/observability': own('observability/index.js'),
+    'sluice/stores/duckdb': own('stores/duckdb.js'),
+    'sluice/stores/memory': own('stores/memory.js'),
+    'sluice/stores/mongodb': own('stores/mongodb.js'),
+    'sluice/stores/mysql': own('stores/mysql.js'),
+    'sluice/stores/postgres': own('stores/postgres.js'),
     'sluice/table': own('table/index.js'),
+    'sluice/anomaly': own('anomaly/index.js'),
     'sluice/testing': own('testing/index.js'),
     sluice: own('index.js'),
   }

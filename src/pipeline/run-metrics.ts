@@ -1,3 +1,4 @@
+import { anomaliesFlagged, anomaliesFound, anomaliesShare } from '../anomaly/metrics.js'
 import type { Session } from '../engine/index.js'
 import { messageOf } from '../errors/index.js'
 import type { Journal } from '../journal/index.js'
@@ -18,13 +19,26 @@ import {
 } from '../observability/index.js'
 import { quarantinePath } from '../quality/index.js'
 import { expectationFailures, expectationResults, gateRows, quarantinedShare, quarantineRows, stepGateRows } from '../quality/metrics.js'
+import { reconciledRows, reconciliationEnded, storeDifferences } from '../reconciliation/metrics.js'
 import { driftedColumns, filesSeen, schemaDrift } from '../sources/metrics.js'
+import {
+  operationCpu,
+  operationMemory,
+  operationSeconds,
+  syncedRows,
+  syncFailed,
+  syncRefused,
+  syncSeconds,
+  syncSucceeded,
+} from '../sync/metrics.js'
 import { DeltaTable, rowCount } from '../table/index.js'
 import { tableBytes, tableFiles, tableLastWriteSeconds, tableRows, tableVersion, tableWriteSeconds } from '../table/metrics.js'
 import type { Dataset } from './dataset.js'
 import * as own from './metrics.js'
 import { monitorsOf } from './monitors.js'
+import type { Operation } from './operations.js'
 import type { RunResult, StepResult } from './result.js'
+import type { ReconcileResult, SyncResult } from './sync-result.js'
 import { isOfProject } from './watch.js'
 import { pushgatewayOf, type Workspace } from './workspace.js'
 
@@ -67,6 +81,8 @@ export class RunMetrics {
       registry.register(definition)
     }
     for (const dataset of workspace.project.datasets) this.#prepare(dataset)
+    for (const { name } of workspace.project.syncs)
+      for (const change of ['inserted', 'updated', 'deleted', 'refused'] as const) syncedRows.with({ sync: name, change }, this.#registry)
   }
 
   step(dataset: Dataset, result: StepResult, facts: TableFacts | undefined): void {
@@ -113,6 +129,52 @@ export class RunMetrics {
     tableFiles.with(labels, registry).set(facts.files)
     tableVersion.with(labels, registry).set(facts.version)
     quarantineRows.with(labels, registry).set(facts.held)
+  }
+
+  sync({ name, status, inserted, updated, deleted, deadLettered, durationMs, error }: SyncResult): void {
+    const [registry, labels] = [this.#registry, { sync: name }]
+    for (const [change, rows] of Object.entries({ inserted, updated, deleted, refused: deadLettered }))
+      syncedRows.with({ ...labels, change: change as 'inserted' | 'updated' | 'deleted' | 'refused' }, registry).inc(rows)
+    if (status !== 'ok' && status !== 'failed') return
+    if (error !== undefined) own.errors.with({ code: error.code }, registry).inc()
+    syncFailed.with(labels, registry).set(status === 'failed' ? 1 : 0)
+    if (status === 'failed') return
+    syncSeconds.with(labels, registry).set(durationMs / 1000)
+    syncSucceeded.with(labels, registry).setToNow()
+    syncRefused.with(labels, registry).set(deadLettered)
+  }
+
+  /** @param causes every cause there is: those that were not found are 0 */
+  reconciliation({ name, compared, differences: { byCause } }: ReconcileResult, causes: readonly string[]): void {
+    const [registry, labels] = [this.#registry, { sync: name }]
+    const found = byCause as Readonly<Record<string, number | undefined>>
+    for (const cause of causes) storeDifferences.with({ ...labels, cause }, registry).set(found[cause] ?? 0)
+    reconciledRows.with(labels, registry).set(compared)
+    reconciliationEnded.with(labels, registry).setToNow()
+  }
+
+  anomalies({
+    name,
+    judged,
+    found,
+    methods,
+  }: {
+    readonly name: string
+    readonly judged: number
+    readonly found: number
+    readonly methods: readonly { readonly method: string; readonly flagged: number }[]
+  }): void {
+    const [registry, labels] = [this.#registry, { anomalies: name }]
+    anomaliesFound.with(labels, registry).set(found)
+    anomaliesShare.with(labels, registry).set(judged === 0 ? 0 : found / judged)
+    for (const { method, flagged } of methods) anomaliesFlagged.with({ ...labels, method }, registry).set(flagged)
+  }
+
+  operation({ store, operation, latencyMs, cpu, memory }: Operation): void {
+    const [registry, labels] = [this.#registry, { store, operation }]
+    operationSeconds.with(labels, registry).set(latencyMs / 1000)
+    operationCpu.with(labels, registry).set(cpu)
+    operationMemory.with(labels, registry).set(memory)
   }
 
   /** Counts a step of an earlier run, which did not live to. */

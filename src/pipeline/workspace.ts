@@ -41,6 +41,8 @@ export interface Workspace {
   table(dataset: { readonly name: string }, session: Session): DeltaTable
   /** Makes this process the lake's one writer. Throws LEASE_HELD, STORAGE_DENIED. */
   takeLease(options: LeaseOptions): Promise<Lease>
+  /** Makes this process the one that writes to the stores of the lake's syncs. Throws LEASE_HELD. */
+  takeSyncLease(purpose: string): Promise<Lease>
   sourceContext(report: (progress: string) => void): SourceContext
   close(): Promise<void>
 }
@@ -76,6 +78,14 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
       // Large temporary files belong on the lake's disk; those of a killed writer are nobody's now.
       await rm(`${lake}/_sluice/tmp`, { recursive: true, force: true })
       temporary = `${lake}/_sluice/tmp/${randomUUID()}`
+      return taken
+    },
+    async takeSyncLease(purpose) {
+      await createJournal(lake, storage)
+      const taken = await takeLease(lake, storage, { purpose, name: 'sync' })
+      // Rows that are compared are large, and belong on the lake's disk; a folder of this process alone, as a run may be going on.
+      temporary = `${lake}/_sluice/tmp-sync/${randomUUID()}`
+      await rm(`${lake}/_sluice/tmp-sync`, { recursive: true, force: true })
       return taken
     },
     sourceContext: (report) => ({

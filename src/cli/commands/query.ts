@@ -2,13 +2,13 @@ import { failure, USAGE_WRONG } from '../../errors/index.js'
 import { typeText } from '../../schema/index.js'
 import { type Command, PROJECT_OPTIONS, requireWord, wholeNumber } from '../command.js'
 import { cellText, table } from '../output.js'
-import { defineDatasets } from '../relations.js'
+import { defineDatasets, defineJournal } from '../relations.js'
 
 const FORMATS = ['table', 'csv', 'json']
 
 export const query: Command = {
   name: 'query',
-  summary: 'Ask the tables with SQL; each dataset is there by name.',
+  summary: 'Ask the tables with SQL; each dataset is there by name, and the journal as _sluice.runs and so on.',
   usage: '"select ..."',
   examples: [
     'sluice query "select count(*) from silver.trips"',
@@ -29,6 +29,7 @@ export const query: Command = {
     try {
       const session = await workspace.connect()
       await defineDatasets(workspace, session)
+      await defineJournal(workspace, session, sql)
       const statement = sql.replace(/;\s*$/, '')
       // Described first, which takes one statement and refuses several.
       const columns = await session.describe(statement)

@@ -1,0 +1,3 @@
+export * from './cause.js'
+export * from './compare.js'
+export * from './reconcile.js'

@@ -1,0 +1,7 @@
+export * from './differences.js'
+export * from './guard.js'
+export * from './lines.js'
+export * from './row-set.js'
+export * from './rows.js'
+export * from './statements.js'
+export * from './store.js'

@@ -1,0 +1,238 @@
+import { type DataType, typeText } from '../schema/index.js'
+import { recast, scaled, unscaled } from './cells.js'
+import { escapeText, millisOf, NULL, unescapeText } from './rows.js'
+
+/** Lines' texts as BSON and back, without values in between: what the driver is given is made from the text at once. */
+
+/** What is used of BSON's classes, which the driver brings. */
+export interface BsonClasses {
+  readonly Long: { fromBigInt(value: bigint): unknown; fromNumber(value: number): unknown }
+  readonly Int32: new (value: number) => unknown
+  readonly Double: new (value: number) => unknown
+  readonly Binary: new (bytes: Uint8Array) => unknown
+  readonly Decimal128: { new (bytes: Uint8Array): unknown; fromString(text: string): unknown }
+  readonly BSON: { calculateObjectSize(document: object): number; EJSON: { stringify(value: unknown): string } }
+}
+
+/** A value as the driver hands it out when it is asked to keep BSON's types. */
+interface BsonValue {
+  readonly _bsontype?: string
+  readonly value?: number
+  readonly bytes?: Uint8Array
+  readonly buffer?: Uint8Array
+  readonly position?: number
+  toString(): string
+}
+
+const LARGEST_EXACT_DIGITS = 15
+const DECIMAL_BIAS = 6176
+/** More digits Decimal128 does not have. */
+const DECIMAL_DIGITS = 34
+
+/** Makes what a document holds of a text. */
+export function encoder(type: DataType, bson: BsonClasses): (text: string) => unknown {
+  const value = encodeSome(type, bson)
+  return (text) => (text === NULL ? null : value(text))
+}
+
+function encodeSome(type: DataType, { Long, Int32, Double, Binary, Decimal128 }: BsonClasses): (text: string) => unknown {
+  switch (type.kind) {
+    case 'long':
+      return (text) => (text.length <= LARGEST_EXACT_DIGITS ? Long.fromNumber(Number(text)) : Long.fromBigInt(BigInt(text)))
+    case 'integer':
+    case 'short':
+    case 'byte':
+      return (text) => new Int32(Number(text))
+    case 'float':
+    case 'double':
+      return (text) => new Double(Number(text))
+    case 'decimal':
+      return (text) =>
+        text.length <= LARGEST_EXACT_DIGITS ? new Decimal128(decimalBytes(text)) : Decimal128.fromString(shortestDecimal(text, type.scale))
+    case 'boolean':
+      return (text) => text === '1'
+    case 'date':
+    case 'timestamp':
+    case 'timestamp_ntz':
+      return (text) => new Date(millisOf(text))
+    case 'binary':
+      return (text) => new Binary(Buffer.from(text, 'hex'))
+    default:
+      return unescapeText
+  }
+}
+
+/**
+ * The sixteen bytes of a decimal of at most 15 digits, four times as quick as from its text: the digits as a whole number, the exponent of 14
+ * bits above them, the sign in the last bit. Source: IEEE 754-2008, decimal128, binary integer significand.
+ */
+function decimalBytes(text: string): Uint8Array {
+  const negative = text.charCodeAt(0) === 45
+  const point = text.indexOf('.')
+  const scale = point < 0 ? 0 : text.length - point - 1
+  const digits = Number(point < 0 ? text : text.slice(0, point) + text.slice(point + 1))
+  const coefficient = negative ? -digits : digits
+  const bytes = new Uint8Array(16)
+  const upper = Math.floor(coefficient / 0x1_0000_0000)
+  bytes[0] = coefficient
+  bytes[1] = coefficient >>> 8
+  bytes[2] = coefficient >>> 16
+  bytes[3] = coefficient >>> 24
+  bytes[4] = upper
+  bytes[5] = upper >>> 8
+  bytes[6] = upper >>> 16
+  const exponent = (DECIMAL_BIAS - scale) << 1
+  bytes[14] = exponent
+  bytes[15] = (exponent >>> 8) | (negative ? 0x80 : 0)
+  return bytes
+}
+
+/** `1000.00` as `1E3`: digits that Decimal128 has no room for may be nothing but zeros. */
+function shortestDecimal(text: string, scale: number): string {
+  const digits = unscaled(text, scale).toString()
+  const short = digits.replace(/0+$/, '')
+  return short === '' || short === '-'
+    ? `0E-${scale}`
+    : digits.length <= DECIMAL_DIGITS
+      ? `${digits}E-${scale}`
+      : `${short}E${digits.length - short.length - scale}`
+}
+
+/** Why a text of a column cannot be a document's value. Undefined when every text of the type can. */
+export function valueCheck(type: DataType): ((text: string) => string | undefined) | undefined {
+  switch (type.kind) {
+    case 'timestamp':
+    case 'timestamp_ntz':
+      return (text) =>
+        text === NULL || /^(?:000)?$/.test(text.slice(23)) ? undefined : 'finer than a millisecond, which MongoDB does not keep'
+    case 'decimal':
+      if (type.precision <= DECIMAL_DIGITS) return undefined
+      return (text) => {
+        const digits = text.replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '')
+        return text === NULL || digits.length <= DECIMAL_DIGITS ? undefined : `longer than the ${DECIMAL_DIGITS} digits that MongoDB keeps`
+      }
+    default:
+      return undefined
+  }
+}
+
+/** The text of whatever a document holds, as a line of the wanted type has it if the value is one; otherwise as the value itself is written. */
+export function decoder(type: DataType, bson: BsonClasses): (value: unknown) => string {
+  return (value) => {
+    if (value === null || value === undefined) return NULL
+    if (typeof value === 'string') return escapeText(value)
+    if (typeof value === 'boolean') return type.kind === 'boolean' ? (value ? '1' : '0') : String(value)
+    if (typeof value === 'number') return numberText(doubleText(value), type)
+    if (typeof value === 'bigint') return numberText(String(value), type)
+    if (value instanceof Date) return clockText(value, type)
+    const held = value as BsonValue
+    switch (held._bsontype) {
+      case 'Int32':
+        return numberText(String(held.value), type)
+      case 'Double':
+        return numberText(doubleText(Number(held.value)), type)
+      case 'Long':
+        return numberText(held.toString(), type)
+      case 'Decimal128':
+        return decimalText(held, type)
+      case 'Binary':
+        return Buffer.from(held.buffer ?? new Uint8Array())
+          .subarray(0, held.position)
+          .toString('hex')
+      case 'ObjectId':
+        return held.toString()
+      default:
+        return escapeText(bson.BSON.EJSON.stringify(value))
+    }
+  }
+}
+
+function doubleText(value: number): string {
+  return Object.is(value, -0) ? '-0' : String(value)
+}
+
+/** A whole or broken number, of whatever BSON type, as the wanted type has it. */
+function numberText(text: string, type: DataType): string {
+  if (type.kind !== 'decimal' || !/^-?\d+(?:\.\d+)?$/.test(text)) return text
+  const digits = scaled(unscaled(text, type.scale), type.scale)
+  // More digits than the column has are shown: they are not what should be there.
+  return Number(digits) === Number(text) && (text.split('.')[1] ?? '').length <= type.scale ? digits : text
+}
+
+function clockText(value: Date, type: DataType): string {
+  if (Number.isNaN(value.getTime())) return 'invalid date'
+  const text = value.toISOString().replace('T', ' ').replace('Z', '000')
+  return type.kind === 'date' && text.endsWith(' 00:00:00.000000') ? text.slice(0, -16) : text
+}
+
+function decimalText(value: BsonValue, type: DataType): string {
+  const scale = type.kind === 'decimal' ? type.scale : 0
+  return (type.kind === 'decimal' ? quickDecimalText(value.bytes, scale) : undefined) ?? slowDecimalText(value.toString(), type)
+}
+
+/** The way back of `decimalBytes`; undefined for what it does not make. */
+function quickDecimalText(bytes: Uint8Array | undefined, scale: number): string | undefined {
+  if (bytes === undefined) return undefined
+  const at = (index: number) => bytes[index] ?? 0
+  for (let index = 7; index < 14; index++) if (at(index) !== 0) return undefined
+  const exponent = ((at(15) & 0x7f) << 7) | (at(14) >>> 1)
+  if (exponent !== DECIMAL_BIAS - scale || (at(14) & 1) !== 0 || at(6) > 0x1f) return undefined
+  const lower = at(0) + at(1) * 0x100 + at(2) * 0x1_0000 + at(3) * 0x100_0000
+  const digits = String((at(4) + at(5) * 0x100 + at(6) * 0x1_0000) * 0x1_0000_0000 + lower)
+  // A zero has no sign in a line.
+  const sign = at(15) >= 0x80 && digits !== '0' ? '-' : ''
+  if (scale === 0) return sign + digits
+  const padded = digits.padStart(scale + 1, '0')
+  return `${sign}${padded.slice(0, -scale)}.${padded.slice(-scale)}`
+}
+
+/** `1.5E+3` as `1500.00`; NaN and infinities as they are. */
+function slowDecimalText(text: string, type: DataType): string {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]\d+))?$/.exec(text) ?? []
+  if (whole === '') return text
+  const scale = fraction.length - Number(exponent)
+  const digits = BigInt(whole + fraction)
+  const signed = sign === '-' ? -digits : digits
+  // Exponents reach 6,111: such a number is shown as it is written.
+  if (Math.abs(scale) > 80) return digits === 0n ? recast(type, type)(numberText('0', type)) : text
+  const plain = scale <= 0 ? (signed * 10n ** BigInt(-scale)).toString() : scaled(signed, scale)
+  const trimmed = plain.includes('.') ? plain.replace(/\.?0+$/, '') : plain
+  if (type.kind !== 'decimal') return trimmed
+  return (trimmed.split('.')[1] ?? '').length <= type.scale ? scaled(unscaled(trimmed, type.scale), type.scale) : plain
+}
+
+/** The lake's type of what documents hold; text where they hold several. */
+export function inferredType(values: readonly unknown[]): DataType {
+  const found = values.filter((value) => value !== null && value !== undefined).map(typeOf)
+  const [first = { kind: 'string' } as const] = found
+  if (first.kind === 'decimal' && found.every((type) => type.kind === 'decimal')) {
+    return { kind: 'decimal', precision: 38, scale: Math.max(...found.map((type) => (type.kind === 'decimal' ? type.scale : 0))) }
+  }
+  const whole: readonly string[] = ['integer', 'long']
+  if (found.every((type) => whole.includes(type.kind))) return found.some((type) => type.kind === 'long') ? { kind: 'long' } : first
+  return found.every((type) => typeText(type) === typeText(first)) ? first : { kind: 'string' }
+}
+
+function typeOf(value: unknown): DataType {
+  if (typeof value === 'boolean') return { kind: 'boolean' }
+  if (value instanceof Date) return { kind: 'timestamp' }
+  const held = value as BsonValue
+  switch (typeof value === 'object' ? held._bsontype : undefined) {
+    case 'Int32':
+      return { kind: 'integer' }
+    case 'Long':
+      return { kind: 'long' }
+    case 'Double':
+      return { kind: 'double' }
+    case 'Binary':
+      return { kind: 'binary' }
+    case 'Decimal128': {
+      const text = slowDecimalText(held.toString(), { kind: 'string' })
+      return /^-?[\d.]+$/.test(text)
+        ? { kind: 'decimal', precision: 38, scale: Math.min(38, (text.split('.')[1] ?? '').length) }
+        : { kind: 'string' }
+    }
+    default:
+      return { kind: 'string' }
+  }
+}

@@ -1,0 +1,147 @@
+import type { Value } from '../engine/index.js'
+import { type DataType, type Field, Timestamp, typeText } from '../schema/index.js'
+
+/**
+ * Rows as they travel between the lake and stores: a line of text for each, which is the same text whoever writes it.
+ *
+ * Values stand in the order of the columns with a tab between them; null is `\N`; in text, `\`, tab, newline, carriage return and NUL are
+ * `\\`, `\t`, `\n`, `\r` and `\0`. Booleans are 1 and 0; decimals have all digits of their scale; dates are `2018-01-01`; timestamps, in UTC,
+ * and readings of a clock are `2018-01-01 05:00:00.000000`; binary is hexadecimal, in lower case; doubles are the shortest text that reads
+ * back the same, `NaN`, `Infinity` and `-Infinity` among them. It is what MySQL's LOAD DATA and PostgreSQL's COPY read, and equal rows are
+ * equal lines, whatever holds them (but for doubles past 1e15 or under 1e-4, which databases write in more than one way).
+ */
+export class RowBatch {
+  readonly columns: readonly Field[]
+  /** Without the newline. */
+  readonly lines: readonly string[]
+
+  constructor(columns: readonly Field[], lines: readonly string[]) {
+    this.columns = columns
+    this.lines = lines
+  }
+
+  /** Rows of values, in the order of the columns, as an engine hands them out. */
+  static of(columns: readonly Field[], rows: readonly (readonly Value[])[]): RowBatch {
+    return new RowBatch(
+      columns,
+      rows.map((row) => columns.map((column, index) => encodeValue(row[index] ?? null, column.type)).join('\t')),
+    )
+  }
+
+  get size(): number {
+    return this.lines.length
+  }
+
+  /** One array of values a row, in the order of the columns. */
+  rows(): Value[][] {
+    return this.lines.map((line) => decodeLine(line, this.columns))
+  }
+
+  /** The same rows with these columns only, in this order. */
+  pick(names: readonly string[]): RowBatch {
+    const places = names.map((name) => this.columns.findIndex((column) => column.name === name))
+    const columns = places.map((place) => this.columns[place]).filter((column) => column !== undefined)
+    return new RowBatch(
+      columns,
+      this.lines.map((line) => {
+        const values = line.split('\t')
+        return places.map((place) => values[place]).join('\t')
+      }),
+    )
+  }
+
+  slice(from: number, to: number): RowBatch {
+    return new RowBatch(this.columns, this.lines.slice(from, to))
+  }
+}
+
+/** How null stands in a line. */
+export const NULL = '\\N'
+
+const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r', '\0': '\\0' }
+const ESCAPED: Readonly<Record<string, string>> = { '\\': '\\', t: '\t', n: '\n', r: '\r', '0': '\0' }
+
+export function escapeText(text: string): string {
+  return /[\\\t\n\r\0]/.test(text) ? text.replace(/[\\\t\n\r\0]/g, (character) => ESCAPES[character] ?? character) : text
+}
+
+export function unescapeText(text: string): string {
+  return text.includes('\\') ? text.replace(/\\(.)/g, (_, character: string) => ESCAPED[character] ?? character) : text
+}
+
+/** A value's text in a line. */
+export function encodeValue(value: Value, type: DataType): string {
+  if (value === null) return NULL
+  switch (type.kind) {
+    case 'string':
+      return escapeText(String(value))
+    case 'boolean':
+      return value === true ? '1' : '0'
+    case 'float':
+    case 'double':
+      return Object.is(value, -0) ? '-0' : String(value)
+    case 'timestamp':
+    case 'timestamp_ntz':
+      return (value as Timestamp).wallClock()
+    case 'binary':
+      return Buffer.from(value as Uint8Array).toString('hex')
+    case 'array':
+    case 'map':
+    case 'struct':
+      throw new TypeError(`${typeText(type)} has no text in a line`)
+    default:
+      return String(value)
+  }
+}
+
+/** The value behind its text in a line: long as bigint, decimal and date as text, timestamps as `Timestamp`. */
+export function decodeValue(text: string, type: DataType): Value {
+  if (text === NULL) return null
+  switch (type.kind) {
+    case 'string':
+      return unescapeText(text)
+    case 'boolean':
+      return text === '1'
+    case 'long':
+      return BigInt(text)
+    case 'integer':
+    case 'short':
+    case 'byte':
+    case 'float':
+    case 'double':
+      return Number(text)
+    case 'timestamp':
+    case 'timestamp_ntz':
+      return new Timestamp(microsOf(text))
+    case 'binary':
+      return new Uint8Array(Buffer.from(text, 'hex'))
+    default:
+      return text
+  }
+}
+
+export function decodeLine(line: string, columns: readonly Field[]): Value[] {
+  const texts = line.split('\t')
+  return columns.map((column, index) => decodeValue(texts[index] ?? NULL, column.type))
+}
+
+/** Microseconds since 1970 of `2018-01-01 05:00:00.000000`, read as UTC. */
+export function microsOf(text: string): bigint {
+  return BigInt(millisOf(text)) * 1000n + BigInt(text.slice(23, 26) || '0')
+}
+
+/** Whole milliseconds since 1970 of `2018-01-01 05:00:00.000000`; what is finer is left out. */
+export function millisOf(text: string): number {
+  const part = (from: number, to: number) => Number(text.slice(from, to))
+  const seconds = daysOf(part(0, 4), part(5, 7), part(8, 10)) * 86_400 + part(11, 13) * 3_600 + part(14, 16) * 60 + part(17, 19)
+  return seconds * 1000 + part(20, 23)
+}
+
+/** Days since 1970-01-01 in the proleptic Gregorian calendar. Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". */
+function daysOf(year: number, month: number, day: number): number {
+  const y = month <= 2 ? year - 1 : year
+  const era = Math.floor(y / 400)
+  const yearOfEra = y - era * 400
+  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1
+  return era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468
+}

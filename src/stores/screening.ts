@@ -1,0 +1,62 @@
+import { NULL, RowBatch } from './rows.js'
+import type { RefusedRow } from './store.js'
+
+/** Something that a store does not take in a column. */
+export interface Check {
+  readonly column: string
+  /** Lines that it does not match need no closer look. */
+  readonly sign?: RegExp
+  /** Why a value's text is refused. */
+  readonly problem: (text: string) => string | undefined
+}
+
+/**
+ * The rows of a batch that a store may be given: of two rows with one key the later, and none with null in its key or with what the checks
+ * find.
+ */
+export function screen(
+  batch: RowBatch,
+  key: readonly string[],
+  checks: readonly Check[],
+): { readonly kept: RowBatch; readonly refused: readonly RefusedRow[] } {
+  const placeOf = (name: string) => batch.columns.findIndex((column) => column.name === name)
+  const keyPlaces = key.map(placeOf)
+  const upToKey = Math.max(...keyPlaces) + 1
+  const placed = checks.map((check) => ({ ...check, place: placeOf(check.column) }))
+  const refused: RefusedRow[] = []
+  const latest = new Map<string, string>()
+  let repeated = false
+  for (const line of batch.lines) {
+    let reason: string | undefined
+    const texts = line.split('\t', upToKey)
+    const found = keyPlaces.length === 1 ? (texts[upToKey - 1] ?? NULL) : keyPlaces.map((place) => texts[place] ?? NULL).join('\t')
+    if (keyPlaces.some((place) => (texts[place] ?? NULL) === NULL)) reason = `null in the key ${key.join(', ')}`
+    for (const { column, place, sign, problem } of placed) {
+      if (reason !== undefined) break
+      if (sign !== undefined && !sign.test(line)) continue
+      const why = problem(line.split('\t', place + 1)[place] ?? NULL)
+      if (why !== undefined) reason = `"${column}" is ${why}`
+    }
+    if (reason !== undefined) refused.push({ line, reason })
+    else {
+      repeated ||= latest.has(found)
+      latest.set(found, line)
+    }
+  }
+  if (refused.length === 0 && !repeated) return { kept: batch, refused }
+  return { kept: new RowBatch(batch.columns, [...latest.values()]), refused }
+}
+
+const ODD_DOUBLE = /(?:^|\t)-?(?:\d[\d.]*e[-+]?\d|0\.000000|\d{16})/i
+
+/** Rewrites lines whose doubles a database writes in another way than lines do: `1e15` for 1000000000000000, `0.0000001` for 1e-7. */
+export function plainDoubles(columns: RowBatch['columns']): ((line: string) => string) | undefined {
+  const places = columns.flatMap(({ type }, place) => (type.kind === 'double' || type.kind === 'float' ? [place] : []))
+  if (places.length === 0) return undefined
+  return (line) => {
+    if (!ODD_DOUBLE.test(line)) return line
+    const texts = line.split('\t')
+    for (const place of places) if (/e|^-?(?:0\.000000|\d{16})/.test(texts[place] ?? '')) texts[place] = String(Number(texts[place]))
+    return texts.join('\t')
+  }
+}

@@ -1,0 +1,6 @@
+export * from './apply.js'
+export * from './definition.js'
+export * from './migrations.js'
+export * from './sql-tests.js'
+export * from './state.js'
+export * from './statements.js'
