@@ -5,6 +5,7 @@ import { type Command, helpText, invocation, parseCommand } from './command.js'
 import { advise } from './commands/advise.js'
 import { alerts } from './commands/alerts.js'
 import { anomaly } from './commands/anomaly.js'
+import { bench } from './commands/bench.js'
 import { check } from './commands/check.js'
 import { doctor } from './commands/doctor.js'
 import { generate } from './commands/generate.js'
@@ -41,6 +42,7 @@ const COMMANDS: readonly Command[] = [
   sync,
   reconcile,
   anomaly,
+  bench,
   table,
   schema,
   lineage,

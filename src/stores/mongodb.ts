@@ -237,6 +237,9 @@ const BUSY = [24, 46, 112]
 
 function translate(thrown: unknown, store: string, milliseconds: number): SluiceError {
   if (isSluiceError(thrown)) return thrown
+  // A bulk write wraps whatever ends it, a lost connection too.
+  const { errorResponse } = thrown as { errorResponse?: unknown }
+  if (errorResponse instanceof Error && errorResponse !== thrown) return translate(errorResponse, store, milliseconds)
   const about = { cause: thrown }
   const { name = '', code, errorLabels } = thrown as { name?: string; code?: number; errorLabels?: readonly string[] }
   const problem = messageOf(thrown).split('\n')[0] ?? ''

@@ -14,6 +14,8 @@ import {
   workloadStatements,
 } from './workload-tables.js'
 
+export type { KindFigures, WorkloadAttempt, WorkloadKind } from './workload-figures.js'
+
 export interface WorkloadOptions {
   /** Made for the run; a table of that name that is there is STORE_STATEMENT_FAILED, and stays as it is. */
   readonly table: string
@@ -78,14 +80,21 @@ const FEWEST_SELECTS = 20
 export async function runWorkload(sql: StoreSql, options: WorkloadOptions): Promise<WorkloadResult> {
   const statements = workloadStatements(sql, options.table)
   const made: string[] = []
+  const takeAway = async () => {
+    if (options.keep !== true) for (const drop of made) await sql.script(drop)
+  }
   try {
     for (const { make, drop } of statements.make) {
       await sql.script(make)
       if (drop !== '') made.unshift(drop)
     }
-    return await new Workload(sql, statements, options).run()
-  } finally {
-    if (options.keep !== true) for (const drop of made) await sql.script(drop)
+    const result = await new Workload(sql, statements, options).run()
+    await takeAway()
+    return result
+  } catch (thrown) {
+    // What went wrong first is what matters.
+    await takeAway().catch(() => {})
+    throw thrown
   }
 }
 
@@ -208,7 +217,7 @@ class Workload {
     const wanted = this.#options.seconds === undefined ? this.#options.inserts : Number.MAX_SAFE_INTEGER
     for (let from = 1; this.#goesOn(from - 1, wanted); from += ROWS_OF_AN_INSERT) {
       const rows = Array.from({ length: Math.min(ROWS_OF_AN_INSERT, wanted - from + 1) }, () => drawMoney(random))
-      const committed = await this.#transaction(worker, 'insert', line, random, {
+      const committed = await this.#transaction(worker, 'insert', line, {
         async body(run) {
           for (const [index, money] of rows.entries()) await run(this.#statements.insert(number, from + index, -1, money))
           return rows.length
@@ -226,7 +235,7 @@ class Workload {
       const blocks = drawBlocks(random)
       const cents = 1 + Math.floor(random() * 25)
       const rows = blocks.length * ROWS_OF_A_BLOCK
-      const committed = await this.#transaction(worker, 'update', line, random, {
+      const committed = await this.#transaction(worker, 'update', line, {
         async body(run) {
           let changed = 0
           for (const block of blocks) changed += await run(this.#statements.update(block, cents))
@@ -242,7 +251,7 @@ class Workload {
     }
   }
 
-  async #select({ worker, line, random }: Worker): Promise<void> {
+  async #select({ worker, line }: Worker): Promise<void> {
     const { selects, inserters, updaters } = this.#options
     const wanted = (done: number) =>
       selects ?? (inserters + updaters > 0 && this.#writing > 0 ? Number.MAX_SAFE_INTEGER : Math.max(FEWEST_SELECTS, done))
@@ -256,7 +265,7 @@ class Workload {
           this.#carried('select', began, rows)
           break
         } catch (thrown) {
-          if (!(await this.#again(worker, 'select', tried, attempt, line, random, thrown))) break
+          if (!(await this.#again(worker, 'select', tried, attempt, line, thrown))) break
         }
       }
     }
@@ -286,7 +295,6 @@ class Workload {
     worker: number,
     kind: WorkloadKind,
     line: Line,
-    random: () => number,
     work: { body(this: Workload, run: (text: string) => Promise<number>): Promise<number>; readonly there: string },
   ): Promise<boolean> {
     const began = this.#clock()
@@ -305,7 +313,7 @@ class Workload {
         this.#carried(kind, began, rows)
         return true
       } catch (thrown) {
-        const more = await this.#again(worker, kind, tried, attempt, line, random, thrown)
+        const more = await this.#again(worker, kind, tried, attempt, line, thrown)
         // A COMMIT whose answer was lost may have been carried out.
         if (committing && outcomeOf(thrown) === 'error' && Number((await line.run(work.there)).rows[0]?.[0]) > 0) {
           this.#carried(kind, began, 0)
@@ -325,15 +333,7 @@ class Workload {
   }
 
   /** Whether what failed is to be made again, after a wait. Throws what is not transient. */
-  async #again(
-    worker: number,
-    kind: WorkloadKind,
-    tried: number,
-    attempt: number,
-    line: Line,
-    random: () => number,
-    thrown: unknown,
-  ): Promise<boolean> {
+  async #again(worker: number, kind: WorkloadKind, tried: number, attempt: number, line: Line, thrown: unknown): Promise<boolean> {
     this.#tried(worker, kind, tried, outcomeOf(thrown))
     const code = codeOf(thrown)
     this.#errors.set(code, (this.#errors.get(code) ?? 0) + 1)
@@ -343,7 +343,8 @@ class Workload {
       this.#givenUp += 1
       return false
     }
-    await sleep(random() * Math.min(100, 2 ** attempt))
+    // Not by the seed: what is drawn from that is the same however often something is made again.
+    await sleep(Math.random() * Math.min(100, 2 ** attempt))
     return true
   }
 
@@ -498,7 +499,7 @@ function drawBlocks(random: () => number): number[] {
   return Array.from({ length: BLOCKS_OF_AN_UPDATE }, () => left.splice(Math.floor(random() * left.length), 1)[0] ?? 0)
 }
 
-/** Numbers from 0 up to 1, the same for the same seed. Source: T. Ettinger, mulberry32 (public domain), as published by bryc. */
+/** Numbers from 0 up to 1, the same for the same seed. Source: mulberry32, public domain. */
 function chance(seed: number): () => number {
   let state = seed
   return () => {
