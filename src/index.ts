@@ -15,6 +15,6 @@ export {
 } from './pipeline/index.js'
 export { expect } from './quality/index.js'
 export { type Column, changed, column, env, Timestamp, variable, variables } from './schema/index.js'
-export { download, files, firstGiven, generator } from './sources/index.js'
+export { download, files, firstGiven, generator, storeTable } from './sources/index.js'
 export { firstConfigured } from './stores/index.js'
 export { sync } from './sync/index.js'

@@ -102,9 +102,7 @@ function grafanaFiles(project: Project): GeneratedFile[] {
     }
     return { path: `grafana/dashboards/${dashboards[index]?.name}.json`, text: `${JSON.stringify(drawn, undefined, 2)}\n` }
   })
-  const mysql = drawsSql(project)
-    ? { mysql: { host: 'mysql:3306', database: project.config.name.replaceAll('-', '_'), user: 'grafana' } }
-    : {}
+  const mysql = drawsSql(project) ? { mysql: { host: '$MYSQL_HOST', database: '$MYSQL_DATABASE', user: '$MYSQL_USER' } } : {}
   const provisioning = [...grafanaProvisioning({ folder: project.config.name, ...mysql })].map(([name, text]) => ({
     path: `grafana/provisioning/${name}`,
     text,

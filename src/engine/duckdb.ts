@@ -39,6 +39,12 @@ const {
   DuckDBTimestampValue,
 } = createRequire(import.meta.url)('@duckdb/node-api') as typeof import('@duckdb/node-api')
 
+// Its client reads text with a decoder that takes U+FEFF at the start of a value for a mark, and leaves it out. It is a character like any other.
+const accessors = createRequire(import.meta.url)('@duckdb/node-api/lib/vectors/dataAccessors.js') as {
+  textDecoder: InstanceType<typeof TextDecoder>
+}
+accessors.textDecoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
 export interface DuckDBOptions {
   /** `512MB`, `4GB`. Default 1GB. */
   readonly memory?: string

@@ -556,12 +556,24 @@ export const SOURCE_UNREACHABLE = define<{ url: string; problem: string; path: s
   hint: ({ path }) => `Try again later (it resumes), or put the file at ${path} yourself.`,
 })
 
-export const SOURCE_NOT_GIVEN = define<{ dataset: string; variables: readonly string[] }>({
+export const SOURCE_NOT_GIVEN = define<{ dataset: string; variables: readonly string[]; environment?: string }>({
   code: 'SOURCE_NOT_GIVEN',
   retry: 'terminal',
   exit: 2,
   message: ({ dataset }) => `${dataset} does not know where its rows come from.`,
-  hint: ({ variables }) => `Give ${variables.map((name) => `\`--var ${name}=...\``).join(' or ')}.`,
+  hint: ({ variables, environment }) => {
+    const ways = variables.map((name) => `\`--var ${name}=...\``)
+    if (ways.length === 0) return `Set ${environment ?? 'the environment variable of its store'}.`
+    return `Give ${[...ways, ...(environment === undefined ? [] : [`the environment variable ${environment}`])].join(' or ')}.`
+  },
+})
+
+export const SOURCE_CURSOR_INVALID = define<{ table: string; cursor: string; problem: string }>({
+  code: 'SOURCE_CURSOR_INVALID',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ table, cursor, problem }) => `${table} cannot be read by "${cursor}": ${problem}.`,
+  hint: () => 'Name a column of whole numbers or times that every row has, or leave `cursor` out to read the table in full.',
 })
 
 // Gate and quarantine.

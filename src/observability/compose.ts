@@ -15,7 +15,7 @@ export interface ComposeOptions {
   readonly folders?: { readonly prometheus?: string; readonly alertmanager?: string; readonly grafana?: string }
   /** How long samples are kept. Default `30d`. */
   readonly retention?: string
-  /** Whether Grafana has a MySQL data source, whose password it then needs. */
+  /** Whether Grafana has a MySQL data source: it is then told where by `MYSQL_HOST`, and whose user it is by `GRAFANA_MYSQL_USER`. */
   readonly mysql?: boolean
   /** Ports on this machine alone. Defaults 9090, 9091, 9093, 3000. */
   readonly ports?: {
@@ -72,7 +72,7 @@ export function composeStack(options: ComposeOptions = {}): string {
           GF_SECURITY_ADMIN_PASSWORD: required('GRAFANA_ADMIN_PASSWORD', 'set a password for Grafana'),
           GF_USERS_ALLOW_SIGN_UP: 'false',
           GF_ANALYTICS_REPORTING_ENABLED: 'false',
-          ...(options.mysql === true ? { MYSQL_PASSWORD: required('MYSQL_PASSWORD', 'set the password of its MySQL data source') } : {}),
+          ...(options.mysql === true ? mysqlEnvironment() : {}),
         },
         volumes: [
           `./${folders.grafana ?? 'grafana'}/provisioning:/etc/grafana/provisioning:ro`,
@@ -87,6 +87,16 @@ export function composeStack(options: ComposeOptions = {}): string {
     ...(secrets.length === 0 ? {} : { secrets: Object.fromEntries(secrets.map((name) => [name, { file: `./secrets/${name}` }])) }),
   }
   return generatedYaml('sluice generate compose', document)
+}
+
+/** What the provisioned data source reads. The user is Grafana's own: whoever may edit a panel may run any SQL that its user may. */
+function mysqlEnvironment(): object {
+  return {
+    MYSQL_HOST: required('MYSQL_HOST', 'set host:port of the MySQL that Grafana draws from'),
+    MYSQL_DATABASE: required('MYSQL_DATABASE', 'set the database that Grafana draws from'),
+    MYSQL_USER: required('GRAFANA_MYSQL_USER', 'set a MySQL user that may only SELECT'),
+    MYSQL_PASSWORD: required('GRAFANA_MYSQL_PASSWORD', 'set the password of that user'),
+  }
 }
 
 /** A port on this machine alone, and a look at it now and then; each image has busybox's or GNU's wget. */

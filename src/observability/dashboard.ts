@@ -40,7 +40,7 @@ export interface Series {
 
 export interface SqlQuery {
   readonly sql: string
-  /** Default `table`; `time_series` needs a column `time`. */
+  /** Default `table`; `time_series` needs a column `time`, in whose order its rows come; a column `metric` then names the lines. */
   readonly format?: 'table' | 'time_series'
 }
 

@@ -154,6 +154,8 @@ export function grafanaDashboard(dashboard: Dashboard, options: GrafanaOptions):
 class Drawing {
   readonly #dashboard: Dashboard
   readonly #labels: ReadonlyMap<string, readonly string[]>
+  /** Whether anything of it is asked of Prometheus: a board may be of SQL alone. */
+  readonly #scraped: boolean
   readonly #prometheus: DataSourceReference
   readonly #mysql: DataSourceReference | undefined
   #lastId = 0
@@ -161,17 +163,22 @@ class Drawing {
   constructor(dashboard: Dashboard, metrics: readonly MetricDefinition[]) {
     this.#dashboard = dashboard
     this.#labels = labelsByName([...metrics, ...dashboard.variables.map(({ metric }) => metric)])
-    const sql = dashboard.rows.some(({ panels }) => panels.some((panel) => panel.sql.length > 0))
+    const panels = dashboard.rows.flatMap((row) => row.panels)
+    const sql = panels.some((panel) => panel.sql.length > 0)
+    this.#scraped =
+      !sql || panels.some(({ series }) => series.length > 0) || dashboard.annotations.length > 0 || dashboard.variables.length > 0
     this.#prometheus = { type: 'prometheus', uid: sql ? '$prometheus_datasource' : '$datasource' }
     this.#mysql = sql ? { type: 'mysql', uid: '$mysql_datasource' } : undefined
   }
 
   variables(): readonly object[] {
     const chosen = this.#jobMetric()
-    return [
+    const prometheus =
       this.#mysql === undefined
         ? datasourceVariable('datasource', 'Data source', 'prometheus')
-        : datasourceVariable('prometheus_datasource', 'Prometheus data source', 'prometheus'),
+        : datasourceVariable('prometheus_datasource', 'Prometheus data source', 'prometheus')
+    return [
+      ...(this.#scraped ? [prometheus] : []),
       ...(this.#mysql === undefined ? [] : [datasourceVariable('mysql_datasource', 'Mysql data source', 'mysql')]),
       ...(chosen === undefined ? [] : [this.#queryVariable('job', 'Job', `label_values(${chosen}, job)`, '.+')]),
       ...this.#dashboard.variables.map((variable) =>
@@ -374,7 +381,8 @@ function optionsOf(panel: Panel): SdkPanel {
   const legend = new common.VizLegendOptionsBuilder()
     .displayMode(common.LegendDisplayMode.List)
     .placement(common.LegendPlacement.Bottom)
-    .showLegend(panel.series.length > 1 || panel.series.some(({ legend }) => legend.includes('{{')))
+    // What SQL calls its lines is not known before it is asked.
+    .showLegend(panel.series.length > 1 || panel.series.some(({ legend }) => legend.includes('{{')) || panel.sql.length > 0)
     .calcs([])
   switch (panel.kind) {
     case 'stat':
@@ -484,7 +492,7 @@ function datasourceVariable(name: string, label: string, query: string): object 
 export interface ProvisioningOptions {
   /** Default `http://prometheus:9090`. */
   readonly prometheusUrl?: string
-  /** For SQL panels. */
+  /** For SQL panels. `$NAME` is a variable of Grafana's environment; the password is one always, `MYSQL_PASSWORD` unless told. */
   readonly mysql?: { readonly host: string; readonly database: string; readonly user: string; readonly passwordVariable?: string }
   /** Where the dashboards' JSON files are. Default `/var/lib/grafana/dashboards`. */
   readonly dashboardsFolder?: string

@@ -7,6 +7,7 @@ import { ADVICE_NO_SPACE, failure } from '../errors/index.js'
 import type { Advice, Trial } from '../monitoring/advice/index.js'
 import { DeltaTable, scanFiles } from '../table/index.js'
 import { filesThat, whereHolds } from '../table/snapshot.js'
+import { type RowsMeasured, tryIndex, tryJudgingPart } from './advise-store-trial.js'
 import type { Workspace } from './workspace.js'
 
 /** Advice tried on a copy. The lake itself is read and never written. */
@@ -27,6 +28,8 @@ export interface Measured {
   readonly after: Measurement
 }
 
+type TableTrial = Exclude<Trial, { readonly change: 'index' | 'judge-part' }>
+
 const READS = 5
 /** The copy, and what is written beside it. */
 const ROOM = 2.5
@@ -34,11 +37,13 @@ const ROOM = 2.5
 /**
  * Copies the table into a temporary folder, measures a read of the copy, does there what the advice says, and measures again. The folder is
  * gone afterwards, also when the command is interrupted. Undefined for advice that has no trial.
- * Throws ADVICE_NO_SPACE, ENGINE_CANCELLED.
+ * What is about a store is tried on a temporary table of it. Throws ADVICE_NO_SPACE, ENGINE_CANCELLED, STORE_*.
  */
-export async function tryAdvice(workspace: Workspace, session: Session, advice: Advice): Promise<Measured | undefined> {
+export async function tryAdvice(workspace: Workspace, session: Session, advice: Advice): Promise<Measured | RowsMeasured | undefined> {
   const { trial } = advice
   if (trial === undefined) return undefined
+  if (trial.change === 'index') return tryIndex(workspace, trial)
+  if (trial.change === 'judge-part') return tryJudgingPart(workspace, session, trial)
   const source = workspace.table({ name: advice.about }, session)
   const bytes = (await workspace.storage.walk(source.path)).reduce((sum, file) => sum + file.bytes, 0)
   const { bavail, bsize } = await statfs(tmpdir())
@@ -74,7 +79,7 @@ function mebibytes(bytes: number): string {
 }
 
 /** One value of the column that queries go by: the one in the middle, so that it is neither at an edge nor made up. */
-async function representativeFilter(session: Session, path: string, trial: Trial): Promise<string | undefined> {
+async function representativeFilter(session: Session, path: string, trial: TableTrial): Promise<string | undefined> {
   const column = trial.change === 'z-order' ? trial.columns[0] : trial.change === 'partition' ? trial.filter : undefined
   if (column === undefined) return undefined
   const table = await DeltaTable.open(path, { session })
@@ -108,7 +113,7 @@ async function measure(session: Session, path: string, where: string | undefined
 }
 
 /** Does to the copy what the advice says; answers where the result is. */
-async function apply(session: Session, path: string, trial: Trial): Promise<string> {
+async function apply(session: Session, path: string, trial: TableTrial): Promise<string> {
   const table = await DeltaTable.open(path, { session })
   switch (trial.change) {
     case 'optimize':

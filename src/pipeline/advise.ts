@@ -13,6 +13,7 @@ import {
 } from '../monitoring/advice/index.js'
 import { type DeltaTable, parseStatistics, type Snapshot } from '../table/index.js'
 import { targetBytes } from '../table/operations/optimize.js'
+import { anomalyFacts, statementFacts, syncFacts } from './advise-stores.js'
 import type { Dataset } from './dataset.js'
 import { runMemory } from './metrics.js'
 import { inputsOf, queryText } from './note.js'
@@ -32,16 +33,27 @@ const DEFAULT_CHECKPOINT_INTERVAL = 10
 export interface AdviseOptions {
   readonly datasets: readonly Dataset[]
   onProgress?(what: string): void
+  /** What could not be looked at, and why. */
+  onSkipped?(what: string): void
 }
 
-/** What all advisers say of these datasets; what is about the project's memory comes with the dataset that needs it. */
+/**
+ * What all advisers say of these datasets, and, where they are all there are, of syncs, stores and searches for odd rows too; what is about the
+ * project's memory comes with the dataset that needs it.
+ */
 export async function advise(workspace: Workspace, session: Session, options: AdviseOptions): Promise<Advice[]> {
   const chosen = new Set(options.datasets.map((one) => one.name))
-  return adviceFor(await adviceFacts(workspace, session, options.onProgress)).filter((one) => chosen.has(one.about))
+  const isAll = workspace.project.datasets.every((one) => chosen.has(one.name))
+  const facts = await adviceFacts(workspace, session, { ...options, stores: isAll })
+  return adviceFor(facts).filter((one) => isAll || chosen.has(one.about))
 }
 
-/** @param onProgress told what is looked at */
-export async function adviceFacts(workspace: Workspace, session: Session, onProgress?: (what: string) => void): Promise<Facts> {
+/** With `stores`, those that have performance tests are asked how they plan them. */
+export async function adviceFacts(
+  workspace: Workspace,
+  session: Session,
+  { onProgress, onSkipped, stores = true }: Omit<AdviseOptions, 'datasets'> & { readonly stores?: boolean } = {},
+): Promise<Facts> {
   const journal = await openJournal(workspace.lake, workspace.storage, session)
   const since = `epoch_ms(${Math.floor(Date.now() - MONTH)})::TIMESTAMPTZ`
   const steps = await journal.read('steps', `WHERE status = 'ok' AND started_at >= ${since} ORDER BY started_at`)
@@ -72,7 +84,14 @@ export async function adviceFacts(workspace: Workspace, session: Session, onProg
       table: there ? await tableFacts(workspace, table) : undefined,
     })
   }
-  return { datasets, engine: await engineFacts(workspace, session, journal, datasets, since, onProgress) }
+  const told = { ...(onProgress === undefined ? {} : { onProgress }), ...(onSkipped === undefined ? {} : { onSkipped }) }
+  return {
+    datasets,
+    engine: await engineFacts(workspace, session, journal, datasets, since, onProgress),
+    statements: stores ? await statementFacts(workspace, session, told) : [],
+    syncs: await syncFacts(workspace, journal, since),
+    anomalies: await anomalyFacts(workspace, journal, since),
+  }
 }
 
 function stepFacts(step: JournalRead<'steps'>): DatasetFacts['steps'][number] {

@@ -1,5 +1,4 @@
 import type { Session } from '../engine/index.js'
-import { failure, SOURCE_NOT_GIVEN } from '../errors/index.js'
 import { openJournal } from '../journal/index.js'
 import { type Dataset, readsOf } from './dataset.js'
 import { decide } from './decide.js'
@@ -7,7 +6,7 @@ import { queryText, readState } from './note.js'
 import { refusedFiles } from './records.js'
 import { wouldPass } from './replay.js'
 import { selectDatasets } from './select.js'
-import { requireItems, requireOneKind, requireSameTypes, sortItems, sourceOf } from './source-step.js'
+import { offerOf, requireItems, requireOneKind, requireSameTypes, sortItems, sourceOf } from './source-step.js'
 import type { Workspace } from './workspace.js'
 
 export interface PlannedStep {
@@ -68,13 +67,9 @@ async function planQuery(workspace: Workspace, session: Session, dataset: Datase
 }
 
 async function planSource(workspace: Workspace, session: Session, dataset: Dataset, fullRefresh: boolean): Promise<PlannedStep> {
-  const source = sourceOf(dataset)
-  if (source === undefined || !source.given(workspace.values)) {
-    throw failure(SOURCE_NOT_GIVEN, { dataset: dataset.name, variables: source?.variables.map((one) => one.name) ?? [] })
-  }
   const state = await readState(workspace.table(dataset, session), true)
   const refused = await refusedFiles(await openJournal(workspace.lake, workspace.storage, session), dataset.name)
-  const offer = await source.offer(workspace.sourceContext(() => {}))
+  const offer = await offerOf({ workspace, dataset, report: () => {} }, state, fullRefresh)
   if (!fullRefresh) requireOneKind(dataset, offer, state)
   if (!fullRefresh) requireSameTypes(dataset, state)
   requireItems(offer, state)

@@ -126,6 +126,7 @@ async function reconcileOne(
       level,
       tolerances: Object.fromEntries(Object.entries(one.tolerances).map(([name, tolerance]) => [one.rename[name] ?? name, tolerance])),
       ...(options.sample === undefined ? {} : { sample: options.sample }),
+      extras: one.deletes === 'keep',
       report: (progress) => options.observer?.onProgress?.(one.name, progress),
     })
   const asResult = (outcome: Outcome, more: Partial<ReconcileResult> = {}): ReconcileResult => ({

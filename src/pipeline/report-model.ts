@@ -9,6 +9,7 @@ import { readState } from './note.js'
 import { keptProfile } from './profiles.js'
 import type { HeldExample } from './replay.js'
 import { alertsBefore, alertsNow, metricsOverTime, slowestSteps } from './report-metrics.js'
+import { storesModel } from './report-stores.js'
 import type { FileResult, StepResult } from './result.js'
 import { sourceOf } from './source-step.js'
 import type { Workspace } from './workspace.js'
@@ -109,6 +110,7 @@ export async function reportModel(workspace: Workspace, session: Session, { runI
       }
     }),
     slowest: slowestSteps(totals, run.run_id ?? '', now),
+    ...(await storesModel(workspace, session, journal, now)),
     metrics,
     alerts: past ? { ...alerts, past: await alertsBefore(workspace, session, now) } : alerts,
   }

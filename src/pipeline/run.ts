@@ -10,7 +10,6 @@ import {
   messageOf,
   RUN_CANCELLED,
   type SluiceError,
-  SOURCE_NOT_GIVEN,
   STEP_BLOCKED,
   UNEXPECTED,
 } from '../errors/index.js'
@@ -41,7 +40,16 @@ import { defineReferences } from './references.js'
 import type { RunResult, StepResult } from './result.js'
 import { RunMetrics, type TableFacts, tableFacts } from './run-metrics.js'
 import { selectDatasets } from './select.js'
-import { requireItems, requireOneKind, requireSameTypes, runSource, type SourceResult, sortItems, sourceOf } from './source-step.js'
+import {
+  offerOf,
+  requireItems,
+  requireOneKind,
+  requireSameTypes,
+  runSource,
+  type SourceResult,
+  sortItems,
+  sourceOf,
+} from './source-step.js'
 import type { Workspace } from './workspace.js'
 
 export interface RunOptions {
@@ -321,13 +329,9 @@ class Runner {
   async #source(step: StepContext, base: StepResult): Promise<StepResult> {
     const { workspace, session, dataset } = step
     const fullRefresh = this.#input.options.fullRefresh === true
-    const source = sourceOf(dataset)
-    if (source === undefined || !source.given(workspace.values)) {
-      throw failure(SOURCE_NOT_GIVEN, { dataset: dataset.name, variables: source?.variables.map((one) => one.name) ?? [] })
-    }
     const state = await readState(workspace.table(dataset, session), true)
     await completeHeld(workspace, session, dataset, state)
-    const offer = await source.offer(workspace.sourceContext(step.report))
+    const offer = await offerOf(step, state, fullRefresh)
     if (!fullRefresh) requireOneKind(dataset, offer, state)
     if (!fullRefresh) requireSameTypes(dataset, state)
     requireItems(offer, state)

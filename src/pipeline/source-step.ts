@@ -7,6 +7,7 @@ import {
   SOURCE_FILE_UNACCOUNTED,
   SOURCE_KINDS_MIXED,
   SOURCE_NOT_FOUND,
+  SOURCE_NOT_GIVEN,
   TABLE_SCHEMA_MISMATCH,
 } from '../errors/index.js'
 import { PROBLEM_FIELDS } from '../quality/index.js'
@@ -83,7 +84,8 @@ export function requireOneKind(dataset: Dataset, offer: Offer, state: DatasetSta
 
 /** Files that were taken may be archived since, and then nothing is new; a source that never gave a file is more likely misspelt. Throws SOURCE_NOT_FOUND. */
 export function requireItems(offer: Offer, state: DatasetState): void {
-  if (offer.items.length === 0 && state.ledger.size === 0) throw failure(SOURCE_NOT_FOUND, { path: offer.label.replace(/^files /, '') })
+  if (offer.items.length === 0 && state.ledger.size === 0 && offer.mayBeEmpty !== true)
+    throw failure(SOURCE_NOT_FOUND, { path: offer.label.replace(/^files /, '') })
 }
 
 /** Fills a dataset from its source. A file that cannot be read is refused by itself; the others go on. */
@@ -163,12 +165,12 @@ function grouped(items: readonly Item[]): Item[][] {
   const groups: Item[][] = []
   let bytes = Number.POSITIVE_INFINITY
   for (const item of items) {
-    if (bytes + item.bytes > BATCH_BYTES) {
+    if (bytes + item.bytes > BATCH_BYTES || item.alone === true) {
       groups.push([])
       bytes = 0
     }
     groups.at(-1)?.push(item)
-    bytes += item.bytes
+    bytes = item.alone === true ? Number.POSITIVE_INFINITY : bytes + item.bytes
   }
   return groups
 }
@@ -185,18 +187,17 @@ async function takeGroup(
   whole: boolean,
 ): Promise<{ intake: Intake; done: Published | undefined }> {
   const request = { session: step.session, columns: step.dataset.columns }
-  const quick = await offer.read(items, { ...request, careful: false })
-  if (quick.query === '') return { intake: quick, done: undefined }
-  const known = await checksums(quick)
   try {
-    return { intake: quick, done: await publish(step, state, batchOf(step, offer, quick, known, replaced, whole)) }
+    const quick = await offer.read(items, { ...request, careful: false })
+    if (quick.query === '') return { intake: quick, done: undefined }
+    return { intake: quick, done: await publish(step, state, batchOf(step, offer, quick, await checksums(quick), replaced, whole)) }
   } catch (error) {
     if (!isSluiceError(error) || !CAREFUL.has(error.code)) throw error
     step.report('looking at each row')
   }
   const careful = await offer.read(items, { ...request, careful: true })
   if (careful.query === '') return { intake: careful, done: undefined }
-  return { intake: careful, done: await publish(step, state, batchOf(step, offer, careful, known, replaced, whole)) }
+  return { intake: careful, done: await publish(step, state, batchOf(step, offer, careful, await checksums(careful), replaced, whole)) }
 }
 
 async function checksums(intake: Intake): Promise<Map<string, string>> {
@@ -276,4 +277,20 @@ export function requireSameTypes(dataset: Dataset, { snapshot }: DatasetState): 
 
 export function sourceOf(dataset: Dataset) {
   return isSource(dataset.from) ? dataset.from : undefined
+}
+
+/** What a dataset's source has now. Throws SOURCE_NOT_GIVEN, and what the source does. */
+export async function offerOf(
+  { workspace, dataset, report }: Pick<StepContext, 'workspace' | 'dataset' | 'report'>,
+  state: DatasetState,
+  fullRefresh: boolean,
+): Promise<Offer> {
+  const source = sourceOf(dataset)
+  if (source === undefined || !source.given(workspace.values)) {
+    const environment = source?.lacking?.()
+    const variables = source?.variables.map((one) => one.name) ?? []
+    throw failure(SOURCE_NOT_GIVEN, { dataset: dataset.name, variables, ...(environment === undefined ? {} : { environment }) })
+  }
+  const anew = fullRefresh || dataset.write.kind === 'overwrite'
+  return source.offer(workspace.sourceContext(report, anew ? [] : state.ledger.keys()))
 }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { literal, quoteName, quoteNames, type Session } from '../engine/index.js'
 import { failure, STORE_TABLE_UNFIT, SYNC_INVALID, SYNC_KEY_NOT_UNIQUE, SYNC_SOURCE_MISSING } from '../errors/index.js'
-import { typeText } from '../schema/index.js'
+import { type Field, typeText } from '../schema/index.js'
 import { engineRows, type OpenStore, type OpenTable, type RowSet, storeRows } from '../stores/index.js'
-import { type Mapped, mappedColumns, relationFields, type Sync } from '../sync/index.js'
+import { type Mapped, mappedColumns, relationFields, type Sync, stateName } from '../sync/index.js'
 import type { DeltaTable, Snapshot } from '../table/index.js'
 import { isDataset } from './dataset.js'
 import { type OpenStores, tableLabel } from './stores.js'
@@ -25,6 +25,8 @@ export interface Sides {
   readonly lake?: { readonly table: DeltaTable; readonly snapshot: Snapshot; readonly id: string }
   /** Of a store's table. */
   readonly sourceTable?: OpenTable
+  /** The source's cursor, which need not be copied. */
+  readonly cursor?: Field
   /** Changes when the columns or the key do. */
   readonly mapping: string
   /** What the source is, for the state: another table under the same name is another source. */
@@ -44,7 +46,11 @@ export async function openSides(workspace: Workspace, session: Session, stores: 
   const { mapped } = source
   const columns = mapped.map(({ target }) => target)
   const key = one.key.map((name) => one.rename[name] ?? name)
-  if (make) await targetTable.make({ columns, key, indexes: one.to.indexes })
+  if (make) {
+    // What is known of a table that is gone is not true of the one that is made now.
+    if ((await targetTable.shape()) === undefined) await targetStore.writeState(stateName(one.name), '')
+    await targetTable.make({ columns, key, indexes: one.to.indexes })
+  }
   await requireFit(
     one,
     to,
@@ -64,7 +70,7 @@ export async function openSides(workspace: Workspace, session: Session, stores: 
   }
 }
 
-type Source = Pick<Sides, 'from' | 'source' | 'mapped' | 'sourceId' | 'lake' | 'sourceTable'>
+type Source = Pick<Sides, 'from' | 'source' | 'mapped' | 'sourceId' | 'lake' | 'sourceTable' | 'cursor'>
 
 async function openSource(workspace: Workspace, session: Session, stores: OpenStores, one: Sync): Promise<Source> {
   const { project, signal } = workspace
@@ -87,7 +93,9 @@ async function openSource(workspace: Workspace, session: Session, stores: OpenSt
     }
     const columns = mapped.map(({ target }) => target)
     const source = storeRows(session, { label: from, table: sourceTable, columns, key, digest: store.capabilities.digest, signal })
-    return { from, source, mapped, sourceTable, sourceId: `${one.from.store.describe()}/${one.from.name}` }
+    const cursor = shape.columns.find((column) => column.name === one.cursor)
+    const sourceId = `${one.from.store.describe()}/${one.from.name}`
+    return { from, source, mapped, sourceTable, sourceId, ...(cursor === undefined ? {} : { cursor }) }
   }
   const from = one.from.name
   const table = workspace.table(one.from, session)

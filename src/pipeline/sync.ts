@@ -304,10 +304,10 @@ class Copy {
   }
 
   async #fromStore(sides: Sides, state: SyncState | undefined): Promise<Done> {
-    const { cursor } = this.#sync
-    const column = sides.source.columns.find((one) => one.name === cursor)
+    const { cursor: column } = sides
     if (state?.cursor !== undefined && column !== undefined && sides.sourceTable !== undefined) {
-      const where: Where = { kind: 'range', column, from: state.cursor }
+      // Of times, all rows up to the cursor are in; of numbers, another row may have come with the same.
+      const where: Where = { kind: 'range', column, ...(isTime(column) ? { after: state.cursor } : { from: state.cursor }) }
       const [candidates, all] = [await sides.sourceTable.count(where), await sides.source.count()]
       if (candidates <= MANY_CANDIDATES || candidates * 2 < all) return this.#byCursor(sides, where, candidates)
       return this.#compare(sides, `${count(candidates)} of ${count(all)} rows have changed since ${state.cursor}`)
@@ -369,7 +369,7 @@ class Copy {
   async #byCursor(sides: Sides, where: Where, candidates: number): Promise<Done> {
     const options = this.#applyOptions(sides, candidates)
     const done = await put(sides.targetTable, sides.source.scan({ where, batchRows: options.batchRows }), options)
-    const reason = `${count(candidates)} rows at or after the cursor`
+    const reason = `${count(candidates)} ${candidates === 1 ? 'row' : 'rows'} past the cursor`
     const [lefts, rights] = [await sides.source.count(), await sides.targetTable.count()]
     if (lefts === rights || this.#sync.deletes === 'keep') return { ...done, mode: 'cursor', reason }
     // A cursor does not see rows that are gone.
@@ -481,11 +481,11 @@ class Copy {
 
   /** Up to where the target will have all rows, once it has those that are there now. */
   async #cursorNow(sides: Sides): Promise<{ readonly cursor?: string }> {
-    const column = sides.source.columns.find((one) => one.name === this.#sync.cursor)
-    if (column === undefined) return {}
-    const bounds = await sides.source.bounds(column)
+    const { cursor: column, sourceTable } = sides
+    if (column === undefined || sourceTable === undefined) return {}
+    const bounds = await sourceTable.bounds(column)
     if (bounds === undefined) return {}
-    if (column.type.kind !== 'timestamp' && column.type.kind !== 'timestamp_ntz') return { cursor: bounds.greatest }
+    if (!isTime(column)) return { cursor: bounds.greatest }
     const safe = Timestamp.fromDate(new Date(this.#began - OVERLAP_MS)).wallClock()
     return { cursor: bounds.greatest < safe ? bounds.greatest : safe }
   }
@@ -517,6 +517,10 @@ async function rangesOf(rows: RowSet, wanted: number): Promise<Where[]> {
     const from = least + width * BigInt(index)
     return { kind: 'range', column, from: String(from), to: String(from + width) }
   })
+}
+
+function isTime({ type }: Field): boolean {
+  return type.kind === 'timestamp' || type.kind === 'timestamp_ntz'
 }
 
 function isWhole({ type }: Field): boolean {

@@ -43,7 +43,7 @@ export interface Workspace {
   takeLease(options: LeaseOptions): Promise<Lease>
   /** Makes this process the one that writes to the stores of the lake's syncs. Throws LEASE_HELD. */
   takeSyncLease(purpose: string): Promise<Lease>
-  sourceContext(report: (progress: string) => void): SourceContext
+  sourceContext(report: (progress: string) => void, taken: Iterable<string>): SourceContext
   close(): Promise<void>
 }
 
@@ -88,12 +88,13 @@ export async function openWorkspace(options: WorkspaceOptions = {}): Promise<Wor
       await rm(`${lake}/_sluice/tmp-sync`, { recursive: true, force: true })
       return taken
     },
-    sourceContext: (report) => ({
+    sourceContext: (report, taken) => ({
       projectFolder: folder,
       currentFolder,
       values,
       fromCommandLine: new Set(Object.keys(options.variables ?? {})),
       cacheFolder: join(folder, '.sluice', 'cache'),
+      taken,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       report,
     }),

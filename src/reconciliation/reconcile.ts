@@ -21,6 +21,8 @@ export interface ReconcileOptions {
   /** About so many rows, drawn at random, in place of all. */
   readonly sample?: number
   readonly tolerances?: Readonly<Record<string, Tolerance>>
+  /** True where the right may hold rows that the left does not have: those are no differences. */
+  readonly extras?: boolean
   /** Findings that are kept: 100. */
   readonly keep?: number
   readonly random?: () => number
@@ -50,6 +52,8 @@ export interface Repairs {
 
 /** With more than this share of the buckets different, reading everything is less work than reading those. */
 const MANY = 0.25
+/** With more than this share of a trial's buckets different, digests of all are not asked for. */
+const NEARLY_ALL = 0.75
 /** So many rows tell how fast a side computes digests, and how fast it gives rows. */
 const PROBE_ROWS = 20_000
 /** Fewer rows than this are read rather than thought about. */
@@ -63,7 +67,7 @@ const FEW_ROWS = 50_000
  */
 export async function reconcile(session: Session, left: RowSet, right: RowSet, options: ReconcileOptions): Promise<Outcome> {
   const how: string[] = []
-  if (options.level === 'count') return byTotals(left, right)
+  if (options.level === 'count') return byTotals(left, right, options.extras === true)
   const [lefts, rights] = await Promise.all([left.count(), right.count()])
   how.push(`${rowsText(lefts)} in ${left.label}, ${rowsText(rights)} in ${right.label}`)
   if (options.sample !== undefined && options.level === 'rows') {
@@ -72,7 +76,7 @@ export async function reconcile(session: Session, left: RowSet, right: RowSet, o
     return byRows(session, left, right, where, how, options)
   }
   const buckets = await bucketsOf(left, right, Math.max(lefts, rights))
-  const plan = await choose(right, buckets, { lefts, rights }, options, how)
+  const plan = await choose(left, right, buckets, { lefts, rights }, options, how)
   if (plan === 'stream') return byRows(session, left, right, undefined, how, options)
   const [ours, theirs] = await Promise.all([left.digests(buckets), right.digests(buckets)])
   if (ours === undefined || theirs === undefined) return byRows(session, left, right, undefined, how, options)
@@ -90,7 +94,7 @@ export async function reconcile(session: Session, left: RowSet, right: RowSet, o
   return { ...outcome, compared }
 }
 
-async function byTotals(left: RowSet, right: RowSet): Promise<Outcome> {
+async function byTotals(left: RowSet, right: RowSet, extras: boolean): Promise<Outcome> {
   const summed = left.columns.filter((column) => isExactNumber(column.type) && !left.key.includes(column.name))
   const [ours, theirs] = await Promise.all([left.totals(summed), right.totals(summed)])
   const how: string[] = []
@@ -98,7 +102,8 @@ async function byTotals(left: RowSet, right: RowSet): Promise<Outcome> {
   const [lefts, rights] = [ours?.rows ?? (await left.count()), theirs?.rows ?? (await right.count())]
   how.push(`${rowsText(lefts)} in ${left.label}, ${rowsText(rights)} in ${right.label}`)
   const differingSums: string[] = []
-  if (ours !== undefined && theirs !== undefined) {
+  if (extras && rights > lefts) how.push('no sums: the right may hold more')
+  else if (ours !== undefined && theirs !== undefined) {
     how.push(`sums of ${summed.length} columns`)
     for (const [index, column] of summed.entries()) {
       const [one, other] = [ours.sums[index] ?? null, theirs.sums[index] ?? null]
@@ -108,7 +113,7 @@ async function byTotals(left: RowSet, right: RowSet): Promise<Outcome> {
     }
   } else how.push('no sums: one of the two cannot add up where the rows are')
   const missing = Math.max(0, lefts - rights)
-  const extra = Math.max(0, rights - lefts)
+  const extra = extras ? 0 : Math.max(0, rights - lefts)
   return {
     level: 'count',
     compared: Math.max(lefts, rights),
@@ -129,7 +134,7 @@ function sameSum(one: string | null, other: string | null): boolean {
   return plain(one) === plain(other)
 }
 
-/** A difference of digests may be two ways to write one double: then only rows tell. */
+/** A difference of digests may be two ways to write one double, or rows that the right may have: then only rows tell. */
 async function bucketsOutcome(
   session: Session,
   left: RowSet,
@@ -148,10 +153,11 @@ async function bucketsOutcome(
     byCause: count === 0 ? {} : { bucket: count },
     samples: [],
   })
-  if (!left.columns.some((column) => column.type.kind === 'double' || column.type.kind === 'float')) return asOutcome(differing.length)
+  const doubles = left.columns.some((column) => column.type.kind === 'double' || column.type.kind === 'float')
+  if (!doubles && options.extras !== true) return asOutcome(differing.length)
   const rows = await byRows(session, left, right, { kind: 'buckets', buckets, numbers: differing }, how, options)
   await rows.rows?.release()
-  return rows.total === 0 ? asOutcome(0) : asOutcome(differing.length)
+  return asOutcome(Math.min(rows.total, differing.length))
 }
 
 async function byRows(
@@ -160,7 +166,7 @@ async function byRows(
   right: RowSet,
   where: Where | undefined,
   how: readonly string[],
-  { tolerances = {}, keep = 100, report = () => {}, level }: ReconcileOptions,
+  { tolerances = {}, keep = 100, report = () => {}, level, extras = false }: ReconcileOptions,
 ): Promise<Outcome> {
   const seen = new Map<string, number>()
   const found = await differences(session, left, right, {
@@ -174,22 +180,25 @@ async function byRows(
   const samples: Finding[] = []
   let total = 0
   const compare = { columns: left.columns, key: left.key, tolerances }
+  const judge: Judge = (difference) => (extras && difference.left === undefined ? [] : findings(difference, compare))
   for await (const difference of found.read()) {
-    for (const finding of findings(difference, compare)) {
+    for (const finding of judge(difference)) {
       total += 1
       byCause[finding.cause] = (byCause[finding.cause] ?? 0) + 1
       // Some of each cause, so that the rare one is not lost behind the common one.
       if ((byCause[finding.cause] ?? 0) <= Math.max(1, Math.floor(keep / 10)) || samples.length < keep / 2) samples.push(finding)
     }
   }
-  return { level, compared: found.compared, how, total, byCause, samples: samples.slice(0, keep), rows: repairsOf(found, compare) }
+  return { level, compared: found.compared, how, total, byCause, samples: samples.slice(0, keep), rows: repairsOf(found, judge) }
 }
 
+type Judge = (difference: Difference) => readonly Finding[]
+
 /** Of the rows whose lines differ, those whose values do. */
-function repairsOf(found: Differences, compare: Parameters<typeof findings>[1]): Repairs {
+function repairsOf(found: Differences, judge: Judge): Repairs {
   return {
     async *read() {
-      for await (const difference of found.read()) if (findings(difference, compare).length > 0) yield difference
+      for await (const difference of found.read()) if (judge(difference).length > 0) yield difference
     },
     release: found.release,
   }
@@ -197,10 +206,12 @@ function repairsOf(found: Differences, compare: Parameters<typeof findings>[1]):
 
 /**
  * Buckets by ranges of a single whole-number key, which differences beside each other share and an index finds; else by a hash of the key.
- * About a thousand rows in each, so that few rows are read for one difference.
+ * About a thousand rows in each of the one kind, so that few rows are read for one difference, and fewer in the other, which spreads
+ * differences over as many buckets as there are of them.
  */
 async function bucketsOf(left: RowSet, right: RowSet, rows: number): Promise<Buckets> {
-  const wanted = 2 ** Math.min(14, Math.max(4, Math.ceil(Math.log2(Math.max(1, rows / 1000)))))
+  const wantedFor = (each: number) => 2 ** Math.min(14, Math.max(4, Math.ceil(Math.log2(Math.max(1, rows / each)))))
+  const wanted = wantedFor(1_000)
   const keys = left.key.map((name) => left.columns.find((column) => column.name === name)).filter((column) => column !== undefined)
   const [only] = keys
   if (keys.length === 1 && only !== undefined && isWhole(only.type)) {
@@ -211,11 +222,12 @@ async function bucketsOf(left: RowSet, right: RowSet, rows: number): Promise<Buc
       return { kind: 'range', column: only, start, width: (end - start) / BigInt(wanted) + 1n, count: wanted }
     }
   }
-  return { kind: 'hash', columns: keys, count: wanted }
+  return { kind: 'hash', columns: keys, count: wantedFor(250) }
 }
 
 /** Digests or everything: what is far away is asked for little, what gives rows as fast as it adds them up is read. */
 async function choose(
+  left: RowSet,
   right: RowSet,
   buckets: Buckets,
   { lefts, rights }: { readonly lefts: number; readonly rights: number },
@@ -247,6 +259,14 @@ async function choose(
   const share = Math.max(1, rights) / Math.max(1, rows)
   const times = `a trial on ${rowsText(rows)} puts digests at ${seconds(digesting * share)}, reading at ${seconds(reading * share)}`
   const chosen = digesting <= reading * 1.5 ? 'digest' : 'stream'
+  if (chosen === 'digest') {
+    const ours = await left.digests(buckets, where)
+    const tried = new Set([...(ours ?? []), ...probed].map((one) => one.bucket)).size
+    if (ours !== undefined && differingBuckets(ours, probed).length > NEARLY_ALL * tried) {
+      how.push(`${times}, but nearly all buckets of the trial differ: everything is read`)
+      return 'stream'
+    }
+  }
   how.push(`${times}: ${chosen === 'digest' ? 'digests first' : 'everything is read'}`)
   return chosen
 }

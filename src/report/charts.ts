@@ -49,6 +49,31 @@ function drawBar({ value, label, tone, symbol, current }: Bar, start: number, sl
   return html`<g><title>${label}</title>${area}<text class="${tone}" x="${percent(start + slot / 2)}" y="${barsHeight + 14}">${symbol}</text></g>`
 }
 
+export interface DistributionBar {
+  /** From 0 to 39. */
+  readonly bar: number
+  readonly rows: number
+  readonly odd: number
+  readonly label: string
+}
+
+const distributionWidth = 400
+const distributionHeight = 110
+
+/** Rows by value on a logarithmic scale, the odd ones as narrower bars before the others: told by shape and not by colour alone. */
+export function drawDistribution(bars: readonly DistributionBar[], most: number, label: string): Html {
+  // One row is seen, and ten times as many are as much higher wherever one looks.
+  const tall = (value: number) => (value > 0 ? (Math.log10(value) + 0.5) / (Math.log10(Math.max(1, most)) + 0.5) : 0) * distributionHeight
+  const area = (name: string, x: number, width: number, height: number) =>
+    height > 0 &&
+    html`<rect class="${name}" x="${fixed(x)}" y="${fixed(distributionHeight - height)}" width="${fixed(width)}" height="${fixed(height)}"/>`
+  const drawn = bars.map(({ bar, rows, odd, label: said }) => {
+    const x = bar * (distributionWidth / 40)
+    return html`<g><title>${said}</title>${area('all', x + 0.5, 9, tall(rows))}${area('odd', x + 3, 4, tall(odd))}</g>`
+  })
+  return html`<svg class="distribution" role="img" aria-label="${label}" width="100%" height="${distributionHeight + 2}" viewBox="0 0 ${distributionWidth} ${distributionHeight + 2}" preserveAspectRatio="none">${drawn}<line x1="0" x2="${distributionWidth}" y1="${distributionHeight + 0.5}" y2="${distributionHeight + 0.5}"/></svg>`
+}
+
 /** A part of a whole, as a bar. */
 export function drawShare(part: number, label: string): Html {
   return html`<svg role="img" aria-label="${label}" width="100%" height="14"><title>${label}</title><line x1="0" x2="100%" y1="7" y2="7"/><rect x="0" y="2" width="${percent(part)}" height="10" rx="2"/></svg>`

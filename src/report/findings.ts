@@ -12,6 +12,7 @@ import type {
   ReportSample,
   ReportStep,
 } from './model.js'
+import { drawStoreFindings } from './store-findings.js'
 import { capped, drawTable } from './table.js'
 
 interface Finding {
@@ -19,23 +20,31 @@ interface Finding {
   readonly expectation: ReportExpectation
 }
 
-/** All that went wrong, worst first: errors, refused files, broken expectations with rows that show how, drift. */
+/** All that went wrong, worst first: errors, refused files, stores that are not as they should be, broken expectations with rows that show how, drift. */
 export function drawFindings(model: ReportModel): Html {
   const findings = findingsOf(model.steps)
-  const parts = [drawErrors(model), drawRefusedFiles(model.steps), drawBrokenExpectations(findings, model), drawDrift(model.steps)]
+  const parts = [
+    drawErrors(model),
+    drawRefusedFiles(model.steps),
+    ...drawStoreFindings(model),
+    drawBrokenExpectations(findings, model),
+    drawDrift(model.steps),
+  ]
   const found = parts.filter((part) => part !== undefined)
   if (found.length > 0) return html`<section id="attention"><h2>Needs attention</h2>${found}</section>`
   if (model.run.status !== 'ok') {
     return html`<section id="attention"><h2>Needs attention</h2><p>The run is ${statusMark(model.run.status)}; its records hold no error.</p></section>`
   }
-  return html`<section id="attention"><h2>Nothing needs attention</h2><p>${reassurance(model.steps)}</p></section>`
+  return html`<section id="attention"><h2>Nothing needs attention</h2><p>${reassurance(model)}</p></section>`
 }
 
-function reassurance(steps: readonly ReportStep[]): string {
+function reassurance({ steps, syncs, reconciliations }: ReportModel): string {
   const judged = steps.reduce((sum, step) => sum + step.expectations.length, 0)
   const passed =
     judged === 0 ? 'no expectation was judged' : judged === 1 ? 'the one expectation passed' : `all ${count(judged)} expectations passed`
-  return `No errors, no refused files, no schema drift; ${passed}.`
+  const stores =
+    syncs.length === 0 ? '' : reconciliations.length < syncs.length ? ' Syncs went well.' : ' Syncs went well, and no difference is known.'
+  return `No errors, no refused files, no schema drift; ${passed}.${stores}`
 }
 
 function drawErrors({ run, steps }: ReportModel): Html | undefined {

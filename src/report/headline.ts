@@ -1,5 +1,6 @@
 import { bytes, count, counted, duration, total } from './format.js'
 import type { ReportModel, ReportStep } from './model.js'
+import { storesInShort } from './store-findings.js'
 
 /** The run in one sentence, and what a reader asks next. */
 export interface Headline {
@@ -8,6 +9,11 @@ export interface Headline {
 }
 
 export function headlineOf(model: ReportModel): Headline {
+  const { sentence, detail } = headlineOfRun(model)
+  return { sentence, detail: sentences(detail, storesInShort(model)) }
+}
+
+function headlineOfRun(model: ReportModel): Headline {
   switch (model.run.status) {
     case 'failed':
       return { sentence: whereItFailed(model.steps), detail: sentences(rowsThatCame(model), whatWasWritten(model)) }

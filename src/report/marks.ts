@@ -16,6 +16,7 @@ const marks: ReadonlyMap<string, Mark> = new Map<string, Mark>([
   ['blocked', { symbol: '⊘', word: 'blocked', tone: 'caution' }],
   ['cancelled', { symbol: '■', word: 'cancelled', tone: 'caution' }],
   ['interrupted', { symbol: '⚡', word: 'interrupted', tone: 'bad' }],
+  ['never', { symbol: '–', word: 'never ran', tone: 'caution' }],
   ['pass', { symbol: '✓', word: 'passed', tone: 'good' }],
   ['warn', { symbol: '!', word: 'warned', tone: 'caution' }],
   ['fail', { symbol: '✕', word: 'failed', tone: 'bad' }],

@@ -187,6 +187,142 @@ export interface ReportAlerts {
   readonly monitor: { readonly turnedAt: number; readonly firing: readonly string[]; readonly pending: readonly string[] } | null
 }
 
+export interface ReportSyncRun {
+  readonly status: 'ok' | 'failed'
+  /** `load`, `changes`, `cursor`, `compare`, `nothing` */
+  readonly mode: string
+  readonly startedAt: string
+  readonly durationMs: number
+  /** Rows that were sent. */
+  readonly rows: number
+  readonly inserted: number
+  readonly updated: number
+  readonly deleted: number
+  readonly deadLettered: number
+  readonly error?: ReportFailure
+}
+
+/** Values of columns tagged `pii` are taken out before they reach this page. */
+export interface ReportCell {
+  readonly column: string
+  readonly value: string | null
+}
+
+export interface ReportSync {
+  readonly name: string
+  readonly description: string
+  readonly from: string
+  readonly to: string
+  /** How often it ran in all. */
+  readonly runs: number
+  /** Newest first; empty when it never ran. */
+  readonly history: readonly ReportSyncRun[]
+  /** Rows that the target does not take, and so lacks. */
+  readonly deadLetters: {
+    readonly rows: number
+    /** The most frequent. */
+    readonly reasons: readonly { readonly reason: string; readonly rows: number }[]
+    readonly samples: readonly { readonly row: readonly ReportCell[]; readonly reason: string }[]
+    readonly withheld: readonly string[]
+  }
+}
+
+export interface ReportReconciliation {
+  /** The sync's. */
+  readonly name: string
+  readonly from: string
+  readonly to: string
+  /** `count`, `digest`, `rows` */
+  readonly level: string
+  readonly startedAt: string
+  readonly durationMs: number
+  readonly compared: number
+  readonly differences: number
+  readonly byCause: readonly { readonly cause: string; readonly count: number }[]
+  readonly samples: readonly {
+    readonly key: readonly ReportCell[]
+    /** Null when the whole row is on one side only. */
+    readonly column: string | null
+    readonly left: string | null
+    readonly right: string | null
+    readonly cause: string
+  }[]
+  /** What was done, and why, in words. */
+  readonly how: readonly string[]
+  /** Differences that it found and repaired; `differences` are those that were left. */
+  readonly repaired?: number
+  /** The sync has written to the target afterwards. */
+  readonly writtenSince: boolean
+  /** Newest first. */
+  readonly history: readonly {
+    readonly startedAt: string
+    readonly level: string
+    readonly compared: number
+    readonly differences: number
+    readonly durationMs: number
+  }[]
+}
+
+export interface ReportAnomalies {
+  readonly name: string
+  readonly dataset: string
+  /** Where all that was found stands. */
+  readonly results: string
+  /** How many methods must flag a row. */
+  readonly votes: number
+  /** Newest first; empty when it never ran. */
+  readonly history: readonly {
+    readonly startedAt: string
+    readonly judged: number
+    readonly found: number
+    readonly durationMs: number
+  }[]
+  readonly methods: readonly { readonly method: string; readonly threshold: number; readonly flagged: number }[]
+  /** Of the first feature; absent where it has no two values, or may not be shown. */
+  readonly distribution?: ReportDistribution
+  /** The oddest of each method, odd ones first. */
+  readonly worst: readonly {
+    readonly key: readonly ReportCell[]
+    readonly method: string
+    readonly feature: string
+    readonly value: number | null
+    readonly score: number | null
+    readonly threshold: number | null
+    readonly reason: string
+  }[]
+  /** The dataset has changed since it was judged. */
+  readonly behind: boolean
+}
+
+/** Forty equally wide bars from `low` to `high`, those without rows left out; what lies beyond is in the outermost. */
+export interface ReportDistribution {
+  readonly feature: string
+  readonly low: number
+  readonly high: number
+  readonly bars: readonly (readonly [bar: number, rows: number, found: number])[]
+}
+
+/** What an operation on a store cost in the last 30 days. */
+export interface ReportOperation {
+  /** `sync trips_to_warehouse` */
+  readonly operation: string
+  /** The store's kind. */
+  readonly store: string
+  readonly times: number
+  readonly lastMs: number
+  readonly usualMs: number
+  readonly longestMs: number
+  /** One batch, on average, when it last ran; null where it has none. */
+  readonly batchMs: number | null
+  /** Written or compared, all times together. */
+  readonly rows: number
+  /** Shares of the machine's, 0 to 1, when it last ran; null where they were not kept. */
+  readonly cpu: number | null
+  readonly memory: number | null
+  readonly mismatches: number
+  readonly errors: number
+}
+
 export interface ReportModel {
   readonly project: string
   readonly sluiceVersion: string
@@ -207,6 +343,13 @@ export interface ReportModel {
   /** Newest first; includes this run. */
   readonly history: readonly ReportPastRun[]
   readonly slowest: ReportSlowest
+  /** Those of the project, in order of dependency. */
+  readonly syncs: readonly ReportSync[]
+  /** The last of each sync that was proved. */
+  readonly reconciliations: readonly ReportReconciliation[]
+  readonly anomalies: readonly ReportAnomalies[]
+  /** The slowest first. */
+  readonly operations: readonly ReportOperation[]
   readonly metrics: ReportMetrics
   readonly alerts: ReportAlerts
 }

@@ -1,5 +1,6 @@
 import { drawAlerts } from './alerts.js'
 import { datasetAnchor } from './anchors.js'
+import { drawAnomalies } from './anomalies.js'
 import { drawDatasets } from './datasets.js'
 import { drawFindings } from './findings.js'
 import { counted, duration, instant, listed } from './format.js'
@@ -9,10 +10,13 @@ import { type Html, html } from './html.js'
 import { drawLineage } from './lineage-drawing.js'
 import { statusMark, syntheticTag } from './marks.js'
 import type { ReportModel } from './model.js'
+import { drawOperations } from './operations.js'
 import { drawOverTimeSection } from './over-time.js'
+import { drawReconciliations } from './reconciliations.js'
 import { drawSlowest } from './slowest.js'
 import { drawSteps } from './steps.js'
 import { stylesheet, themeScript } from './style.js'
+import { drawSyncs } from './syncs.js'
 
 const policy =
   "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -59,6 +63,10 @@ function partsOf(model: ReportModel): readonly Part[] {
     { id: 'alerts', title: 'Alerts', section: drawAlerts(model) },
     { id: 'steps', title: 'Steps', section: drawSteps(model) },
     { id: 'slowest', title: 'Slowest steps', section: drawSlowest(model) },
+    { id: 'syncs', title: 'Syncs', section: drawSyncs(model) },
+    { id: 'reconciliations', title: 'Reconciliations', section: drawReconciliations(model) },
+    { id: 'anomalies', title: 'Anomalies', section: drawAnomalies(model) },
+    { id: 'operations', title: 'Store operations', section: drawOperations(model) },
     { id: 'lineage', title: 'Lineage', section: drawLineageSection(model) },
     { id: 'datasets', title: 'Datasets', section: drawDatasets(model.datasets) },
     { id: 'history', title: 'History', section: drawHistory(model) },

@@ -115,6 +115,20 @@ figcaption { margin-bottom: .5rem }
 .bars text.bad { fill: var(--bad) }
 .bars text.caution { fill: var(--caution) }
 
+.past { margin-top: 1.1rem }
+.past h3, .detector h3 { margin-bottom: .5rem }
+.detector + .detector { margin-top: 2rem; padding-top: 1.5rem; border-top: 1px solid var(--line) }
+.detector > p { max-width: 60em }
+.detector figure { margin-top: 1rem; max-width: 52rem }
+.detector table { width: auto }
+.detector figure .note { margin-top: .5rem }
+.distribution line { stroke: var(--line); vector-effect: non-scaling-stroke }
+.distribution .all { fill: var(--link); opacity: .4 }
+.distribution .odd { fill: var(--bad) }
+.key { display: inline-block; width: .7em; height: .7em; margin-left: .7rem }
+.key.all { background: var(--link); opacity: .4 }
+.key.odd { background: var(--bad); width: .35em }
+
 .over-time { overflow: visible }
 .over-time line { stroke: var(--line); vector-effect: non-scaling-stroke }
 .over-time path { fill: none; stroke: var(--link); stroke-width: 1.5; vector-effect: non-scaling-stroke }

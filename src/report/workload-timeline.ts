@@ -86,9 +86,9 @@ function drawn(spans: readonly Span[], first: 0 | 1, top: number, height: number
   return chosen.map(([from, to]) => `M${fixed(from)} ${top}h${fixed(to - from)}v${height}h${fixed(from - to)}z`).join('')
 }
 
-/** Round times, five to ten of them. */
+/** Round times, five to eleven of them. */
 function ticks(length: number): number[] {
-  const raw = length / 8
+  const raw = length / 10
   const power = 10 ** Math.floor(Math.log10(raw))
   const step = ([1, 2, 5, 10].find((one) => one * power >= raw) ?? 10) * power
   return Array.from({ length: Math.floor(length / step) + 1 }, (_, index) => index * step)

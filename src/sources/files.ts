@@ -46,7 +46,7 @@ export interface FilesOptions {
   readonly empty?: 'refuse' | 'take'
 }
 
-interface FileItem extends Item {
+export interface FileItem extends Item {
   readonly location: string
 }
 
@@ -126,7 +126,7 @@ async function fileItem(location: string, projectFolder: string): Promise<FileIt
   }
 }
 
-async function readFiles(items: readonly FileItem[], request: ReadRequest, options: FilesOptions): Promise<Intake> {
+export async function readFiles(items: readonly FileItem[], request: ReadRequest, options: FilesOptions): Promise<Intake> {
   const prepared: Prepared[] = []
   const refused: { item: Item; error: SluiceError }[] = []
   for (const item of items) {

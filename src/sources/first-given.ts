@@ -12,6 +12,7 @@ export function firstGiven(...sources: readonly [Source, ...Source[]]): Source {
     [SOURCE]: true,
     variables,
     given: (values) => sources.some((one) => one.given(values)),
+    lacking: () => sources.map((one) => one.lacking?.()).find((one) => one !== undefined),
     describe: (values) => (sources.find((one) => one.given(values)) ?? sources[0]).describe(values),
     async offer(context) {
       const chosen = sources.find((one) => one.given(context.values))

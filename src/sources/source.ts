@@ -24,6 +24,8 @@ export interface SourceContext {
   readonly fromCommandLine: ReadonlySet<string>
   /** For files fetched from elsewhere; kept between runs. */
   readonly cacheFolder: string
+  /** Names of the items whose rows the table holds; none when it is filled anew. */
+  readonly taken: Iterable<string>
   readonly signal?: AbortSignal
   readonly report: (progress: string) => void
 }
@@ -34,6 +36,8 @@ export interface Item {
   readonly path: string
   readonly bytes: number
   readonly modifiedAt: number
+  /** Taken in a commit of its own. */
+  readonly alone?: boolean
   /** SHA-256 of its content, read when asked for. */
   checksum(): Promise<string>
 }
@@ -44,6 +48,8 @@ export interface Offer {
   /** `files ../data/*.csv` */
   readonly label: string
   readonly items: readonly Item[]
+  /** True when there may be nothing to take, even the first time; otherwise that is SOURCE_NOT_FOUND. */
+  readonly mayBeEmpty?: boolean
   /** What happens to rows of an item that has changed since. */
   readonly whenChanged: 'refuse' | 'replace'
   /**
@@ -82,6 +88,8 @@ export interface Source {
   readonly variables: readonly Variable[]
   /** False when a variable that it needs has no value. */
   given(values: VariableValues): boolean
+  /** An environment variable that it needs and that is not set. */
+  lacking?(): string | undefined
   /** For plans and pages: never a secret. */
   describe(values: VariableValues): string
   /** Throws SOURCE_NOT_FOUND, SOURCE_UNREACHABLE. */

@@ -386,8 +386,7 @@ async function stage(writer: DuckDBConnection, batch: RowBatch, columns: readonl
   appender.closeSync()
   const values = batch.columns.map(({ type }, index) => {
     const text = `nullif(l[${index + 1}], '\\N')`
-    const value = type.kind === 'string' ? unescapedSql(text) : type.kind === 'binary' ? `from_hex(${text})` : readSql(text, type)
-    return `${value} AS v${index}`
+    return `${readSql(text, type)} AS v${index}`
   })
   const kept = columns.map(({ type }, index) => `try_cast(v${index} AS ${sqlType(type)}) AS c${index}`)
   const reasons = columns.flatMap(({ name, type, nullable }, index) => {
@@ -405,18 +404,6 @@ async function stage(writer: DuckDBConnection, batch: RowBatch, columns: readonl
      FROM (SELECT n, l, ${values.join(', ')} FROM (SELECT n, string_split(line, chr(9)) AS l FROM temp.sluice_lines))`,
   )
   await writer.run('DROP TABLE temp.sluice_lines')
-}
-
-/** The text behind a line's: what stands between two `\\` has no other backslash than those of \t, \n, \r and \0. */
-function unescapedSql(text: string): string {
-  const escapes = [
-    ['\\t', 9],
-    ['\\n', 10],
-    ['\\r', 13],
-    ['\\0', 0],
-  ] as const
-  const part = escapes.reduce((sql, [from, code]) => `replace(${sql}, '${from}', chr(${code}))`, 'part')
-  return `CASE WHEN contains(${text}, '\\') THEN array_to_string(list_transform(string_split(${text}, '\\\\'), lambda part: ${part}), '\\') ELSE ${text} END`
 }
 
 /** Takes out earlier rows of a key, and marks those that break what can be told before. */

@@ -203,11 +203,15 @@ function sqlOf(store: string, file: DuckDBFile, running: Running): StoreSql {
     async connection() {
       const connection = await file.connect()
       return {
-        run: (text, values = []) =>
-          running.read('EXECUTE', undefined, async () => {
+        // Not made again here: what was begun before is gone with the transaction, and only its caller can make that again.
+        async run(text, values = []) {
+          try {
             const result = await connection.runAndReadAll(text, [...values])
             return { changed: result.rowsChanged, rows: result.getRows().map((row) => row.map(shown)) }
-          }),
+          } catch (thrown) {
+            throw translateDuckDB(thrown, store)
+          }
+        },
         close: async () => connection.closeSync(),
       }
     },

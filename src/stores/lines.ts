@@ -39,17 +39,33 @@ function valueSql(value: string, type: DataType): string {
   }
 }
 
-/** A value's text in a line as a value of the column's type; text that is none of the type is NULL. Text itself stays as lines have it. */
-export function readSql(text: string, type: DataType): string {
+/**
+ * A value's text in a line as a value of the column's type. With `try_cast` text that is none of the type is NULL, with `CAST` it ends the
+ * statement.
+ */
+export function readSql(text: string, type: DataType, cast: 'try_cast' | 'CAST' = 'try_cast'): string {
   switch (type.kind) {
     case 'string':
+      return unescapedSql(text)
     case 'binary':
-      return text
+      return `from_hex(${text})`
     case 'timestamp':
-      return `try_cast(${text} || '+00' AS TIMESTAMPTZ)`
+      return `${cast}(${text} || '+00' AS TIMESTAMPTZ)`
     default:
-      return `try_cast(${text} AS ${sqlType(type)})`
+      return `${cast}(${text} AS ${sqlType(type)})`
   }
+}
+
+/** The text behind a line's: what stands between two `\\` has no other backslash than those of \t, \n, \r and \0. */
+function unescapedSql(text: string): string {
+  const escapes = [
+    ['\\t', 9],
+    ['\\n', 10],
+    ['\\r', 13],
+    ['\\0', 0],
+  ] as const
+  const part = escapes.reduce((sql, [from, code]) => `replace(${sql}, '${from}', chr(${code}))`, 'part')
+  return `CASE WHEN contains(${text}, '\\') THEN array_to_string(list_transform(string_split(${text}, '\\\\'), lambda part: ${part}), '\\') ELSE ${text} END`
 }
 
 /** 64 bits less four, from the MD5 of a line: what digests add up. Every store has the same. */

@@ -209,7 +209,8 @@ export function mongoTable(name: string, running: Running): OpenTable {
         // A shape may have been left by a collection of that name that is gone.
         const update = wasThere ? { $setOnInsert: { columns: declared, key } } : { $set: { columns: declared, key } }
         const knows = wasThere ? await readShape() : undefined
-        if (knows === undefined || knows.declared)
+        // One without documents contradicts nothing: `make` may have ended between making it and saying what it holds.
+        if (knows === undefined || knows.declared || knows.columns.length === 0)
           await database.collection(SHAPES).bulkWrite([{ updateOne: { filter: { _id: name }, update, upsert: true } }], { ordered: true })
         const there = await indexesOf()
         const needed = [{ columns: key, unique: true, name: `${key.join('_')}_key` }, ...indexes]
@@ -381,19 +382,19 @@ function documentsOf(batch: RowBatch, columns: readonly Field[], shape: Known, b
     const value = encoder(column.type, bson)
     return { name: column.name, value: (given: string) => value(text(given)) }
   })
-  // A row's columns are always there, null or not.
-  const absent = shape.columns.filter((column) => !columns.some(({ name }) => name === column.name)).map(({ name }) => name)
+  // A row's columns are always there, null or not. Copies of one object are quicker to fill and to read than objects that grow.
+  const absent = shape.columns.filter((column) => !columns.some(({ name }) => name === column.name))
+  const empty: Document = Object.fromEntries([...columns, ...absent].map(({ name }) => [name, null]))
   const documents: Document[] = []
   const lines: string[] = []
   const tooLarge: RefusedRow[] = []
   for (const line of batch.lines) {
     const texts = line.split('\t')
-    const document: Document = {}
+    const document = { ...empty }
     for (let index = 0; index < fields.length; index++) {
       const field = fields[index]
       if (field !== undefined) document[field.name] = field.value(texts[index] ?? NULL)
     }
-    for (const name of absent) document[name] = null
     // Text of a third of it cannot be too long, whatever its characters.
     if (line.length * 3 > LARGEST_DOCUMENT && bson.BSON.calculateObjectSize(document) > LARGEST_DOCUMENT) {
       tooLarge.push({ line, reason: 'larger than the 16 MB that a document may have' })

@@ -7,7 +7,6 @@ import { escapeText, millisOf, NULL, unescapeText } from './rows.js'
 /** What is used of BSON's classes, which the driver brings. */
 export interface BsonClasses {
   readonly Long: { fromBigInt(value: bigint): unknown; fromNumber(value: number): unknown }
-  readonly Int32: new (value: number) => unknown
   readonly Double: new (value: number) => unknown
   readonly Binary: new (bytes: Uint8Array) => unknown
   readonly Decimal128: { new (bytes: Uint8Array): unknown; fromString(text: string): unknown }
@@ -35,20 +34,27 @@ export function encoder(type: DataType, bson: BsonClasses): (text: string) => un
   return (text) => (text === NULL ? null : value(text))
 }
 
-function encodeSome(type: DataType, { Long, Int32, Double, Binary, Decimal128 }: BsonClasses): (text: string) => unknown {
+function encodeSome(type: DataType, { Long, Double, Binary, Decimal128 }: BsonClasses): (text: string) => unknown {
   switch (type.kind) {
     case 'long':
       return (text) => (text.length <= LARGEST_EXACT_DIGITS ? Long.fromNumber(Number(text)) : Long.fromBigInt(BigInt(text)))
     case 'integer':
     case 'short':
     case 'byte':
-      return (text) => new Int32(Number(text))
+      // The driver writes a whole number of 32 bits as an int32.
+      return Number
     case 'float':
     case 'double':
-      return (text) => new Double(Number(text))
+      // And any number with a fraction as a double.
+      return (text) => {
+        const value = Number(text)
+        return Number.isInteger(value) ? new Double(value) : value
+      }
     case 'decimal':
-      return (text) =>
-        text.length <= LARGEST_EXACT_DIGITS ? new Decimal128(decimalBytes(text)) : Decimal128.fromString(shortestDecimal(text, type.scale))
+      // Amounts of money are often the same: one object stands for all that are.
+      return remembered((text) =>
+        text.length <= LARGEST_EXACT_DIGITS ? new Decimal128(decimalBytes(text)) : Decimal128.fromString(shortestDecimal(text, type.scale)),
+      )
     case 'boolean':
       return (text) => text === '1'
     case 'date':
@@ -59,6 +65,17 @@ function encodeSome(type: DataType, { Long, Int32, Double, Binary, Decimal128 }:
       return (text) => new Binary(Buffer.from(text, 'hex'))
     default:
       return unescapeText
+  }
+}
+
+function remembered(make: (text: string) => unknown): (text: string) => unknown {
+  const made = new Map<string, unknown>()
+  return (text) => {
+    const known = made.get(text)
+    if (known !== undefined) return known
+    const value = make(text)
+    made.set(text, value)
+    return value
   }
 }
 
@@ -103,8 +120,7 @@ export function valueCheck(type: DataType): ((text: string) => string | undefine
   switch (type.kind) {
     case 'timestamp':
     case 'timestamp_ntz':
-      return (text) =>
-        text === NULL || /^(?:000)?$/.test(text.slice(23)) ? undefined : 'finer than a millisecond, which MongoDB does not keep'
+      return (text) => (text.length <= 23 || text.slice(23) === '000' ? undefined : 'finer than a millisecond, which MongoDB does not keep')
     case 'decimal':
       if (type.precision <= DECIMAL_DIGITS) return undefined
       return (text) => {

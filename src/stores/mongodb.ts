@@ -30,7 +30,7 @@ export interface MongoDBOptions {
   readonly options?: Readonly<Record<string, unknown>>
   /** Connections at once: 4. */
   readonly pool?: number
-  /** Milliseconds in which a connection says nothing: 60,000. What moves is never cut. */
+  /** Milliseconds in which a connection says nothing: 600,000. What moves is never cut. */
   readonly timeout?: number
   /** Milliseconds to find a server: 10,000. */
   readonly connectTimeout?: number
@@ -89,7 +89,7 @@ const CAPABILITIES: Capabilities = {
  * `sluice_shapes` keeps what type each column has.
  */
 export function mongodb(options: MongoDBOptions): Store {
-  const { url, retry, pool = 4, timeout = 60_000, connectTimeout = 10_000 } = options
+  const { url, retry, pool = 4, timeout = 600_000, connectTimeout = 10_000 } = options
   const described = () => {
     if (isSecret(url) && (process.env[url.name] ?? '') === '') return `mongodb at env(${url.name})`
     const parts = url === undefined ? undefined : partsOf(isSecret(url) ? readSecret(url) : url)

@@ -132,9 +132,16 @@ export function microsOf(text: string): bigint {
 
 /** Whole milliseconds since 1970 of `2018-01-01 05:00:00.000000`; what is finer is left out. */
 export function millisOf(text: string): number {
-  const part = (from: number, to: number) => Number(text.slice(from, to))
-  const seconds = daysOf(part(0, 4), part(5, 7), part(8, 10)) * 86_400 + part(11, 13) * 3_600 + part(14, 16) * 60 + part(17, 19)
-  return seconds * 1000 + part(20, 23)
+  const days = daysOf(digits(text, 0, 4), digits(text, 5, 7), digits(text, 8, 10))
+  const seconds = days * 86_400 + digits(text, 11, 13) * 3_600 + digits(text, 14, 16) * 60 + digits(text, 17, 19)
+  return seconds * 1000 + digits(text, 20, 23)
+}
+
+/** The number that digits of a text are; 0 past its end. */
+function digits(text: string, from: number, to: number): number {
+  let value = 0
+  for (let at = from; at < to && at < text.length; at++) value = value * 10 + text.charCodeAt(at) - 48
+  return value
 }
 
 /** Days since 1970-01-01 in the proleptic Gregorian calendar. Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". */

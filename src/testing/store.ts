@@ -265,6 +265,13 @@ export function storeConformance({ describe, it, equal, open }: StoreConformance
         equal(await table.remove(new RowBatch(columns.slice(0, 1), ['A', 'a '])), 2)
         equal(await lineSet(table, columns), lines.filter((line) => !/^(A|a )\t/.test(line)).sort())
       })
+      test('a byte order mark at the start of all is text', async ({ table }) => {
+        const columns = [field('name', 'string', false), field('number', 'long')]
+        await made(table, columns, ['name'])
+        const lines = ['\ufeff\t1', '\ufeffa\t2', '\t3', 'a\t4']
+        equal(await counts(table.upsert(new RowBatch(columns, lines), { key: ['name'], fresh: true })), wholly(4))
+        equal(await lineSet(table, columns), [...lines].sort())
+      })
       test('text of 10 MB', async ({ table }) => {
         const columns = [KEY, field('text', 'string')]
         await made(table, columns, ['id'])

@@ -65,6 +65,12 @@ describe('a session', () => {
     expect(await session().rows("SELECT (TIMESTAMPTZ '2020-07-01 12:00:00')::VARCHAR AS at")).toEqual([{ at: '2020-07-01 12:00:00+00' }])
   })
 
+  test('gives text as it is, with what could be a byte order mark', async () => {
+    expect(await session().rows("SELECT chr(65279) || 'a' AS short, chr(65279) || repeat('b', 20) AS long")).toEqual([
+      { short: '\ufeffa', long: `\ufeff${'b'.repeat(20)}` },
+    ])
+  })
+
   test('keeps its relations to itself', async () => {
     const engine = duckdb({ threads: 1, temporaryFolder: join(temporaryFolder(), 'engine') })
     const [one, two] = [await engine.connect(), await engine.connect()]

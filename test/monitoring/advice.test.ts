@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import {
-  ADVISERS,
   type Advice,
   adviceFor,
   type ColumnUse,
+  DATASET_ADVISERS,
   type DatasetFacts,
   type EngineFacts,
   type FileFacts,
@@ -60,7 +60,7 @@ function steps(count: number, facts: Partial<StepFacts> = {}): StepFacts[] {
 const engine: EngineFacts = { memoryLimitBytes: GIB, machineBytes: 8 * GIB, threads: 4, peakBytes: 300 * MIB, profiles: [] }
 
 function about(datasets: readonly DatasetFacts[], of: Partial<EngineFacts> = {}): Advice[] {
-  return adviceFor({ datasets, engine: { ...engine, ...of } })
+  return adviceFor({ datasets, engine: { ...engine, ...of }, statements: [], syncs: [], anomalies: [] })
 }
 
 const said = (advice: readonly Advice[]) => advice.map(({ id, about: name, impact }) => `${id} ${name} ${impact}`)
@@ -213,7 +213,7 @@ describe('an adviser speaks where figures show something, and is silent where th
       ],
       spilled(GIB),
     )
-    expect(new Set(everything.map(({ id }) => id))).toEqual(new Set(ADVISERS.map(({ id }) => id)))
+    expect(new Set(everything.map(({ id }) => id))).toEqual(new Set(DATASET_ADVISERS.map(({ id }) => id)))
   })
 })
 

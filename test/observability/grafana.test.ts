@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { type GrafanaPanel, grafanaDashboard, grafanaProvisioning } from '../../src/observability/grafana.js'
+import { lintDashboard } from '../../src/observability/grafana-lint.js'
 import { dashboard, gauge, row, stat, timeSeries } from '../../src/observability/index.js'
 import { lastSuccess, metrics, rows, shop, shopDetails } from './sample.js'
 
@@ -157,6 +158,18 @@ describe('a dashboard', () => {
       targets: [{ refId: 'A', datasource: source, rawSql: 'SELECT day, orders FROM daily ORDER BY day', format: 'table' }],
     })
     expect(panel('Orders over time').targets?.[0]).toMatchObject({ format: 'time_series' })
+  })
+
+  test('of SQL alone has a MySQL data source and no other, and shows what its lines are called', () => {
+    const sql = 'SELECT day AS time, city AS metric, orders FROM daily ORDER BY day'
+    const board = dashboard('sql', {
+      title: 'SQL',
+      rows: [row('r', [timeSeries('Orders', { sql, format: 'time_series' }, { description: 'd' })])],
+    })
+    const drawn = grafanaDashboard(board, { metrics })
+    expect(drawn.templating.list.map(({ name, query }) => [name, query])).toEqual([['mysql_datasource', 'mysql']])
+    expect(drawn.panels[1]?.options).toMatchObject({ legend: { showLegend: true } })
+    expect(lintDashboard(drawn, { metrics, dashboards: ['sql'] })).toEqual([])
   })
 
   test('leads on, and takes the time and the choice along', () => {

@@ -92,7 +92,14 @@ test('the stack is pinned, looked after, kept to this machine, and without a pas
   expect(stack.services['prometheus']?.command).toContain('--storage.tsdb.retention.time=30d')
   expect(stack.services['grafana']?.ports).toEqual(['127.0.0.1:3001:3000'])
   expect(stack.services['grafana']?.environment?.['GF_SECURITY_ADMIN_PASSWORD']).toMatch(/^\$\{GRAFANA_ADMIN_PASSWORD:\?/)
+  expect(stack.services['grafana']?.environment).toMatchObject({
+    MYSQL_HOST: expect.stringMatching(/^\$\{MYSQL_HOST:\?/),
+    MYSQL_DATABASE: expect.stringMatching(/^\$\{MYSQL_DATABASE:\?/),
+    MYSQL_USER: expect.stringMatching(/^\$\{GRAFANA_MYSQL_USER:\?/),
+    MYSQL_PASSWORD: expect.stringMatching(/^\$\{GRAFANA_MYSQL_PASSWORD:\?/),
+  })
   expect(stack.services['alertmanager']?.secrets).toEqual([{ source: 'SLACK_WEBHOOK', target: '/etc/alertmanager/secrets/SLACK_WEBHOOK' }])
   expect(stack.secrets).toEqual({ SLACK_WEBHOOK: { file: './secrets/SLACK_WEBHOOK' } })
   expect(parse(composeStack())).not.toHaveProperty('secrets')
+  expect(composeStack()).not.toContain('MYSQL')
 })

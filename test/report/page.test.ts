@@ -5,7 +5,7 @@ import { html, literal } from '../../src/report/html.js'
 import { layOutLineage } from '../../src/report/lineage-layout.js'
 import type { ReportDataset, ReportModel } from '../../src/report/model.js'
 import { renderReport } from '../../src/report/page.js'
-import { dataset, empty, expectation, failed, healthy, step, wide } from './sample.js'
+import { dataset, empty, expectation, failed, healthy, reconciliation, step, syncOf, syncRun, wide } from './sample.js'
 
 describe('html', () => {
   test('escapes every value, in text and in attributes', () => {
@@ -264,6 +264,14 @@ describe('the page', () => {
       },
       slowest: { run: [{ dataset: 'silver.trips', durationMs: Number.NaN, share: Number.NaN, usualMs: Number.NaN }], month: [] },
       alerts: { ...healthy.alerts, judgedAt: Number.NaN },
+      syncs: healthy.syncs.map((one) => ({ ...one, history: [syncRun({ durationMs: Number.NaN, inserted: Number.NaN, startedAt: '' })] })),
+      reconciliations: healthy.reconciliations.map((one) => ({ ...one, compared: Number.NaN, startedAt: 'never' })),
+      anomalies: healthy.anomalies.map((one) => ({
+        ...one,
+        methods: [{ method: 'mad', threshold: Number.NaN, flagged: Number.NaN }],
+        distribution: { feature: 'fare', low: Number.NaN, high: Number.POSITIVE_INFINITY, bars: [[0, Number.NaN, 1] as const] },
+      })),
+      operations: healthy.operations.map((one) => ({ ...one, lastMs: Number.NaN, cpu: Number.NaN })),
     }
     const odd = step('silver.trips', { startedAt: 'never', durationMs: Number.NaN, rowsIn: Number.POSITIVE_INFINITY, bytesWritten: -1 })
     const page = renderReport({
@@ -328,6 +336,81 @@ describe('the page', () => {
     const page = renderReport({ ...healthy, slowest: { ...healthy.slowest, month: [{ ...first, dataset: 'silver.gone' }] } })
     expect(page).toContain('<span class="name">silver.gone</span>')
     expect(page).not.toContain('#dataset-silver.gone')
+  })
+
+  test('says what each sync wrote, how quickly, and how it went before', () => {
+    const page = renderReport(healthy)
+    expect(textOf(page)).toMatch(
+      /trips_to_warehouse silver\.trips → warehouse\.taxi_trips ✓ ok by what changed 2026-01-14 06:00:20 UTC 1,000 900 90 10 0 2\.0 s 500/,
+    )
+    expect(page).toContain('trips_to_warehouse, Rows sent: the last 2 runs, at most 238,312')
+    // Nothing was ever refused: there is nothing to draw.
+    expect(page).not.toContain('trips_to_warehouse, Refused')
+    expect(textOf(page)).toContain('trips_to_warehouse silver.trips and warehouse.taxi_trips ✓ equal')
+    expect(textOf(page)).toMatch(/sync trips_to_warehouse mysql 2 2\.0 s 3\.0 s 4\.0 s 250 ms 239,312 42% 5% 0 0/)
+  })
+
+  test('puts failed syncs, differences, refused rows and syncs that never ran among what needs attention, and into the headline', () => {
+    const page = renderReport(failed)
+    const attention = textOf(page.slice(page.indexOf('id="attention"'), page.indexOf('id="alerts"')))
+    const places = [
+      '✕ failed trips_to_warehouse STORE_UNREACHABLE',
+      '≠ different trips_to_warehouse 12 differences between silver.trips and warehouse.taxi_trips: missing 7, null-vs-zero 5.',
+      '! rows refused trips_to_warehouse warehouse.taxi_trips lacks 3 rows',
+      'never ran trips_to_documents 1 of 2 syncs never ran',
+    ].map((said) => attention.indexOf(said))
+    expect(places).not.toContain(-1)
+    expect(places).toEqual([...places].sort((a, b) => a - b))
+    expect(attention).toContain("3 Out of range value for column 'fare_amount'")
+    expect(attention).toContain('77ab19d2c1 429490.20 null')
+    expect(attention).toContain('Withheld, tagged pii : passenger_phone')
+    expect(headlineOf(failed).detail).toContain(
+      'Stores: 1 sync failed; 12 differences in warehouse.taxi_trips; 3 rows refused by stores; 1 sync never ran.',
+    )
+    expect(headlineOf(healthy).detail).not.toContain('Stores')
+    const text = textOf(page)
+    expect(text).toContain('record_id 77ab19d2c1 tip_amount null 0.00 null-vs-zero')
+    expect(text).toContain('record_id 0f31c9a0be the whole row there not there missing')
+    expect(text).toContain('It never ran: sluice anomaly run odd_trips')
+  })
+
+  test('does not call differences current that a sync has written over', () => {
+    const [one] = failed.reconciliations
+    if (one === undefined) return expect.fail('the sample model has a reconciliation')
+    const text = textOf(renderReport({ ...failed, reconciliations: [{ ...one, writtenSince: true }] }))
+    expect(text).toContain('The sync has written to it since: look again.')
+    expect(text).toContain('written to since')
+  })
+
+  test('says what was repaired, what was never looked at, and nothing of stores where there are none', () => {
+    const syncs = [syncOf('a'), syncOf('b', { history: [syncRun({ mode: 'nothing' })] })]
+    const text = textOf(renderReport({ ...healthy, syncs, reconciliations: [reconciliation('a', { repaired: 4 })] }))
+    expect(text).toContain('✓ equal after repair')
+    expect(text).toContain('4 repaired')
+    expect(text).toContain('Never looked at: b .')
+    expect(textOf(renderReport({ ...healthy, reconciliations: [] }))).toContain('was never looked at: sluice reconcile')
+    for (const id of ['syncs', 'reconciliations', 'anomalies', 'operations']) expect(renderReport(empty)).not.toContain(`id="${id}"`)
+    expect(textOf(renderReport({ ...empty, syncs, reconciliations: [reconciliation('a'), reconciliation('b')] }))).toContain(
+      'Syncs went well, and no difference is known.',
+    )
+  })
+
+  test('draws where odd rows lie, on a scale that grows by factors of ten, the odd ones within each bar', () => {
+    const page = renderReport(healthy)
+    expect(textOf(page)).toContain('1,195 of 239,000 rows (0.5%) are odd.')
+    expect(textOf(page)).toContain('mad 239,000 1,195 0.5% 6')
+    expect(textOf(page)).toContain('trip_id 5510fe0a12 51.23 fare_per_mile 9.8 is 51.2 robust deviations')
+    const bars = [
+      ...page.matchAll(
+        /<title>([^<]*odd)<\/title>(?:<rect class="all"[^>]*height="([\d.]+)"\/>)?(?:<rect class="odd"[^>]*height="([\d.]+)"\/>)?/g,
+      ),
+    ]
+    expect(bars.map(([, title, all, odd]) => [title, Number(all), odd === undefined ? 0 : Number(odd)])).toEqual([
+      ['-1 to -0.9: 120 rows, 120 odd', 48.91, 48.91],
+      ['1 to 1.1: 200,000 rows, 0 odd', 110, 0],
+      ['1.1 to 1.2: 38,000 rows, 5 odd', expect.any(Number), expect.any(Number)],
+      ['2.9 to 3: 880 rows, 880 odd', expect.any(Number), expect.any(Number)],
+    ])
   })
 
   test('is the same every time', () => {

@@ -1,14 +1,19 @@
 import type {
   ReportAlerts,
+  ReportAnomalies,
   ReportColumnProfile,
   ReportDataset,
   ReportExpectation,
   ReportMetrics,
   ReportModel,
+  ReportOperation,
   ReportPastRun,
   ReportPoint,
+  ReportReconciliation,
   ReportSlowest,
   ReportStep,
+  ReportSync,
+  ReportSyncRun,
 } from '../../src/report/model.js'
 
 const idle: ReportStep = {
@@ -253,6 +258,84 @@ const alerts: ReportAlerts = {
   monitor: { turnedAt: NOW - 60_000, firing: ['RunFailed'], pending: ['DatasetSlow'] },
 }
 
+export function syncRun(facts: Partial<ReportSyncRun> = {}): ReportSyncRun {
+  const none = { rows: 0, inserted: 0, updated: 0, deleted: 0, deadLettered: 0 }
+  return { status: 'ok', mode: 'changes', startedAt: '2026-01-14T06:00:20.000Z', durationMs: 2_000, ...none, ...facts }
+}
+
+export function syncOf(name: string, facts: Partial<ReportSync> = {}): ReportSync {
+  const deadLetters = { rows: 0, reasons: [], samples: [], withheld: [] }
+  const history = facts.history ?? [syncRun()]
+  return { name, description: '', from: 'silver.trips', to: 'warehouse.taxi_trips', runs: history.length, history, deadLetters, ...facts }
+}
+
+export function reconciliation(name: string, facts: Partial<ReportReconciliation> = {}): ReportReconciliation {
+  const seen = { startedAt: '2026-01-14T06:00:30.000Z', level: 'rows', compared: 239_312, differences: 0, durationMs: 1_500 }
+  const about = { from: 'silver.trips', to: 'warehouse.taxi_trips', byCause: [], samples: [], how: ['digests of 64 buckets: all alike'] }
+  return { name, ...about, ...seen, writtenSince: false, history: [seen], ...facts }
+}
+
+const syncs: readonly ReportSync[] = [
+  syncOf('trips_to_warehouse', {
+    history: [
+      syncRun({ rows: 1_000, inserted: 900, updated: 90, deleted: 10 }),
+      syncRun({ mode: 'load', rows: 238_312, inserted: 238_312, durationMs: 4_000, startedAt: '2026-01-13T06:00:20.000Z' }),
+    ],
+  }),
+]
+const reconciliations = [reconciliation('trips_to_warehouse')]
+
+const anomalies: readonly ReportAnomalies[] = [
+  {
+    name: 'odd_trips',
+    dataset: 'silver.trips',
+    results: '_anomalies.odd_trips',
+    votes: 1,
+    history: [{ startedAt: '2026-01-14T06:00:40.000Z', judged: 239_000, found: 1_195, durationMs: 900 }],
+    methods: [{ method: 'mad', threshold: 6, flagged: 1_195 }],
+    distribution: {
+      feature: 'fare_per_mile',
+      low: -1,
+      high: 3,
+      bars: [
+        [0, 120, 120],
+        [20, 200_000, 0],
+        [21, 38_000, 5],
+        [39, 880, 880],
+      ],
+    },
+    worst: [
+      {
+        key: [{ column: 'trip_id', value: '5510fe0a12' }],
+        method: 'mad',
+        feature: 'fare_per_mile',
+        value: 9.8,
+        score: 51.23456,
+        threshold: 6,
+        reason: 'fare_per_mile 9.8 is 51.2 robust deviations above 1.8, the median of rate_code_id 1',
+      },
+    ],
+    behind: false,
+  },
+]
+
+const operations: readonly ReportOperation[] = [
+  {
+    operation: 'sync trips_to_warehouse',
+    store: 'mysql',
+    times: 2,
+    lastMs: 2_000,
+    usualMs: 3_000,
+    longestMs: 4_000,
+    batchMs: 250,
+    rows: 239_312,
+    cpu: 0.42,
+    memory: 0.05,
+    mismatches: 0,
+    errors: 0,
+  },
+]
+
 /** A run that wrote five datasets and held 688 rows. */
 export const healthy: ReportModel = {
   project: 'nyc-taxi',
@@ -295,6 +378,10 @@ export const healthy: ReportModel = {
   ],
   history,
   slowest,
+  syncs,
+  reconciliations,
+  anomalies,
+  operations,
   metrics,
   alerts,
 }
@@ -303,6 +390,11 @@ const corrupt = {
   code: 'SOURCE_FILE_UNREADABLE',
   message: '../data/yellow_tripdata_2024-13.csv is no CSV: line 4,113 has 3 fields, the header has 19.',
   hint: 'Fetch the file again, or move it out of the folder; the other files are not affected.',
+}
+const unreachable = {
+  code: 'STORE_UNREACHABLE',
+  message: 'mysql at db.example.com:3306/taxi does not answer: connect ECONNREFUSED.',
+  hint: 'Is the server up, and the address right?',
 }
 const gateError = {
   code: 'GATE_FAILED',
@@ -355,6 +447,56 @@ export const failed: ReportModel = {
         ),
   ),
   samples: [],
+  syncs: [
+    syncOf('trips_to_warehouse', {
+      history: [syncRun({ status: 'failed', mode: 'nothing', error: unreachable }), syncRun()],
+      deadLetters: {
+        rows: 3,
+        reasons: [{ reason: "Out of range value for column 'fare_amount'", rows: 3 }],
+        samples: [
+          {
+            row: [
+              { column: 'record_id', value: '77ab19d2c1' },
+              { column: 'fare_amount', value: '429490.20' },
+              { column: 'tip_amount', value: null },
+            ],
+            reason: "Out of range value for column 'fare_amount'",
+          },
+        ],
+        withheld: ['passenger_phone'],
+      },
+    }),
+    syncOf('trips_to_documents', { from: 'warehouse.taxi_trips', to: 'documents.taxi_trips', history: [] }),
+  ],
+  reconciliations: [
+    reconciliation('trips_to_warehouse', {
+      differences: 12,
+      byCause: [
+        { cause: 'missing', count: 7 },
+        { cause: 'null-vs-zero', count: 5 },
+      ],
+      samples: [
+        { key: [{ column: 'record_id', value: '0f31c9a0be' }], column: null, left: null, right: null, cause: 'missing' },
+        { key: [{ column: 'record_id', value: '77ab19d2c1' }], column: 'tip_amount', left: null, right: '0.00', cause: 'null-vs-zero' },
+      ],
+      history: [
+        { startedAt: '2026-01-14T06:00:30.000Z', level: 'rows', compared: 239_312, differences: 12, durationMs: 1_500 },
+        { startedAt: '2026-01-13T06:00:30.000Z', level: 'rows', compared: 238_312, differences: 0, durationMs: 1_500 },
+      ],
+    }),
+  ],
+  anomalies: [
+    {
+      name: 'odd_trips',
+      dataset: 'silver.trips',
+      results: '_anomalies.odd_trips',
+      votes: 1,
+      history: [],
+      methods: [],
+      worst: [],
+      behind: false,
+    },
+  ],
   history: [
     { ...(history[0] as ReportPastRun), status: 'failed', rowsWritten: 0, rowsQuarantined: 0, durationMs: 2_050 },
     ...history.slice(1),
@@ -370,6 +512,10 @@ export const empty: ReportModel = {
   samples: [],
   history: history.slice(0, 1),
   slowest: { run: [], month: [] },
+  syncs: [],
+  reconciliations: [],
+  anomalies: [],
+  operations: [],
   metrics: { from: NOW, to: NOW, runSeconds: [], rowsWritten: [], datasets: [] },
   alerts: { judgedAt: NOW, watched: 0, firing: [], monitor: null },
 }

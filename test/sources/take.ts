@@ -21,7 +21,7 @@ export interface Taken {
 
 export function contextIn(folder: string, values: VariableValues = {}): SourceContext {
   const cacheFolder = join(folder, '.cache')
-  return { projectFolder: folder, currentFolder: folder, values, fromCommandLine: new Set(), cacheFolder, report: () => {} }
+  return { projectFolder: folder, currentFolder: folder, values, fromCommandLine: new Set(), cacheFolder, taken: [], report: () => {} }
 }
 
 /** A folder with these files. */

@@ -6,7 +6,7 @@ import type { Command } from '../command.js'
 import { version } from '../version.js'
 
 const TEMPLATES = ['empty', 'nyc-taxi']
-const LEFT_OUT = ['node_modules', 'lake', 'target', '.sluice']
+const LEFT_OUT = ['node_modules', 'lake', 'target', '.sluice', '.env']
 
 export const init: Command = {
   name: 'init',

@@ -13,7 +13,7 @@ export interface Evidence {
 export interface Advice {
   /** The adviser's: `compaction`. */
   readonly id: string
-  /** The dataset. */
+  /** The dataset, the sync, the search for anomalies, or the table of a store: `warehouse.taxi_trips`. */
   readonly about: string
   readonly title: string
   readonly evidence: readonly Evidence[]
@@ -32,6 +32,16 @@ export type Trial =
   | { readonly change: 'z-order'; readonly columns: readonly string[] }
   | { readonly change: 'partition'; readonly columns: readonly string[]; readonly filter?: string }
   | { readonly change: 'checkpoint' }
+  /** On a temporary table of the store. */
+  | {
+      readonly change: 'index'
+      readonly store: string
+      readonly table: string
+      readonly columns: readonly string[]
+      readonly statement: string
+    }
+  /** Judges one row in so many, drawn by its key, beside all of them. Nothing is kept. */
+  | { readonly change: 'judge-part'; readonly anomalies: string; readonly parts: number }
 
 export interface Adviser {
   readonly id: string
@@ -42,6 +52,88 @@ export interface Adviser {
 export interface Facts {
   readonly datasets: readonly DatasetFacts[]
   readonly engine: EngineFacts
+  /** Statements that stores are tested with, as they plan them. */
+  readonly statements: readonly StatementFacts[]
+  readonly syncs: readonly SyncFacts[]
+  readonly anomalies: readonly AnomalyFacts[]
+}
+
+/** A statement on one table of a store. */
+export interface StatementFacts {
+  /** The project's name for it. */
+  readonly store: string
+  readonly table: string
+  /** `performance/indexes.mysql.sql: dear trips are found` */
+  readonly name: string
+  readonly statement: string
+  readonly plan: PlanFacts
+  readonly tableRows: number
+  /** Rows that its conditions leave over. */
+  readonly matched: number
+  /** How long it took. */
+  readonly seconds: number
+  readonly columns: IndexableColumns
+  /** The columns of each index that there is. */
+  readonly indexes: readonly (readonly string[])[]
+}
+
+/** What a store says that it is going to do. */
+export interface PlanFacts {
+  /** Every row of the table, or of an index of it, is read. */
+  readonly scansAll: boolean
+  /** Rows are sorted by their own values, not read in order. */
+  readonly sorts: boolean
+  /** Rows that it expects to read. */
+  readonly rows: number
+  readonly index: string | undefined
+}
+
+/** Columns of a statement that an index can go by, in the order in which they stand there. */
+export interface IndexableColumns {
+  /** Each must be one value, or one of a few. */
+  readonly equal: readonly string[]
+  /** Each must lie in a range. */
+  readonly range: readonly string[]
+  /** All rows come in the order of these; empty where they go both up and down. */
+  readonly order: readonly string[]
+  /** It ends after some rows. */
+  readonly limited: boolean
+}
+
+export interface SyncFacts {
+  readonly name: string
+  readonly fromStore: boolean
+  /** Of a store: a column that grows with every change. */
+  readonly cursor: string | undefined
+  readonly batchRows: number
+  readonly parallel: number
+  /** Of the last 30 days, oldest first. */
+  readonly runs: readonly SyncRunFacts[]
+  /** Rows of the target, as far as the journal knows: the most that a run sent, or a reconciliation compared. */
+  readonly knownRows: number
+}
+
+export interface SyncRunFacts {
+  /** Unix milliseconds. */
+  readonly at: number
+  readonly status: 'ok' | 'failed'
+  readonly mode: string
+  readonly seconds: number
+  /** Rows that were sent. */
+  readonly rows: number
+  readonly refused: number
+  /** One batch, on average; undefined where there was none. */
+  readonly batchSeconds: number | undefined
+  /** The code of what it failed with, where trying again may help. */
+  readonly transient: string | undefined
+}
+
+export interface AnomalyFacts {
+  readonly name: string
+  readonly dataset: string
+  readonly methods: readonly string[]
+  /** Of the last 30 days, oldest first. */
+  readonly runs: readonly { readonly judged: number; readonly seconds: number }[]
 }
 
 export interface DatasetFacts {

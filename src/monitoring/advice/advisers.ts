@@ -2,14 +2,24 @@ import type { Advice, Adviser, Facts, Impact } from './advice.js'
 import { batchSize } from './batch-size.js'
 import { checkpoint } from './checkpoint.js'
 import { compaction } from './compaction.js'
+import { comparing } from './comparing.js'
 import { incremental } from './incremental.js'
+import { indexes } from './indexes.js'
+import { judging } from './judging.js'
 import { memory } from './memory.js'
 import { partitioning } from './partitioning.js'
+import { retries } from './retries.js'
+import { syncBatches } from './sync-batches.js'
 import { vacuum } from './vacuum.js'
 import { zOrder } from './z-order.js'
 
-/** Every adviser there is. */
-export const ADVISERS: readonly Adviser[] = [incremental, partitioning, zOrder, compaction, memory, checkpoint, batchSize, vacuum]
+/** On datasets, their tables and the memory that they need. */
+export const DATASET_ADVISERS: readonly Adviser[] = [incremental, partitioning, zOrder, compaction, memory, checkpoint, batchSize, vacuum]
+
+/** On stores, syncs and searches for odd rows. */
+export const STORE_ADVISERS: readonly Adviser[] = [indexes, syncBatches, comparing, retries, judging]
+
+const ADVISERS = [...DATASET_ADVISERS, ...STORE_ADVISERS]
 
 const WORTH: readonly Impact[] = ['high', 'medium', 'low']
 

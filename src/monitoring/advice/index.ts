@@ -1,2 +1,2 @@
 export * from './advice.js'
-export { ADVISERS, adviceFor } from './advisers.js'
+export { adviceFor, DATASET_ADVISERS, STORE_ADVISERS } from './advisers.js'

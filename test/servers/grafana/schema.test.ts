@@ -1,10 +1,14 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Ajv } from 'ajv'
 import { createGenerator } from 'ts-json-schema-generator'
 import { describe, expect, test } from 'vitest'
 import { grafanaDashboard } from '../../../src/observability/grafana.js'
+import { repository } from '../../fixtures.js'
 import { metrics, shop, shopDetails } from '../../observability/sample.js'
+
+const written = join(repository, 'examples/nyc-taxi/monitoring/grafana/dashboards')
 
 /** What Grafana reads of a Prometheus annotation, and its schema leaves out. */
 const TOLERATED = ['expr', 'titleFormat']
@@ -36,6 +40,10 @@ describe("Grafana's schema of a dashboard", () => {
   test('takes what is generated', () => {
     expect(faults(grafanaDashboard(shop, { metrics }))).toEqual([])
     expect(faults(grafanaDashboard(shopDetails, { metrics }))).toEqual([])
+  })
+
+  test.each(readdirSync(written).map((file) => [file]))('takes %s of the taxi example', (file) => {
+    expect(faults(JSON.parse(readFileSync(join(written, file), 'utf8')))).toEqual([])
   })
 
   test.each<[string, object]>([

@@ -1,0 +1,23 @@
+/** What a trip has in silver.trips, and how the table taxi_trips calls it. */
+export const TRIP_COLUMNS = [
+  ['trip_id', 'record_id'],
+  ['vendor_id'],
+  ['pickup_at', 'pickup_datetime'],
+  ['dropoff_at', 'dropoff_datetime'],
+  ['passenger_count'],
+  ['trip_distance'],
+  ['rate_code_id'],
+  ['store_and_fwd_flag'],
+  ['pickup_location_id'],
+  ['dropoff_location_id'],
+  ['payment_type'],
+  ['fare_amount'],
+  ['extra'],
+  ['mta_tax'],
+  ['tip_amount'],
+  ['tolls_amount'],
+  ['improvement_surcharge'],
+  ['total_amount'],
+  ['congestion_surcharge'],
+  ['airport_fee'],
+].map(([lake, table = lake]) => ({ lake, table }))

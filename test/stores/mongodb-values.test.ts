@@ -1,0 +1,48 @@
+import { Binary, BSON, Decimal128, Double, Int32, Long } from 'mongodb'
+import { expect, test } from 'vitest'
+import type { DataType } from '../../src/schema/index.js'
+import { encoder, valueCheck } from '../../src/stores/mongodb-values.js'
+
+const classes = { Long, Double, Binary, Decimal128, BSON }
+const bytes = (value: unknown) => Buffer.from(BSON.serialize({ value })).toString('hex')
+
+const cases: readonly (readonly [DataType, string, unknown])[] = [
+  [{ kind: 'integer' }, '0', new Int32(0)],
+  [{ kind: 'integer' }, '2147483647', new Int32(2_147_483_647)],
+  [{ kind: 'integer' }, '-2147483648', new Int32(-2_147_483_648)],
+  [{ kind: 'byte' }, '-128', new Int32(-128)],
+  [{ kind: 'long' }, '3', Long.fromNumber(3)],
+  [{ kind: 'long' }, '-9223372036854775808', Long.MIN_VALUE],
+  [{ kind: 'double' }, '3', new Double(3)],
+  [{ kind: 'double' }, '-0', new Double(-0)],
+  [{ kind: 'double' }, '0.1', new Double(0.1)],
+  [{ kind: 'double' }, '1e+300', new Double(1e300)],
+  [{ kind: 'double' }, 'NaN', new Double(Number.NaN)],
+  [{ kind: 'float' }, '-Infinity', new Double(Number.NEGATIVE_INFINITY)],
+  [{ kind: 'decimal', precision: 10, scale: 2 }, '0.00', Decimal128.fromString('0.00')],
+  [{ kind: 'decimal', precision: 10, scale: 2 }, '-12345678.90', Decimal128.fromString('-12345678.90')],
+  [{ kind: 'decimal', precision: 38, scale: 4 }, '123456789012345678.9000', Decimal128.fromString('123456789012345678.9000')],
+  [{ kind: 'date' }, '1969-12-31', new Date('1969-12-31T00:00:00Z')],
+  [{ kind: 'timestamp' }, '0001-01-01 00:00:00.000000', new Date('0001-01-01T00:00:00.000Z')],
+  [{ kind: 'timestamp' }, '9999-12-31 23:59:59.999000', new Date('9999-12-31T23:59:59.999Z')],
+  [{ kind: 'string' }, '\\\\N', '\\N'],
+  [{ kind: 'string' }, '\\N', null],
+]
+
+test.each(cases)('%o %s is written as its BSON type', (type, text, value) => {
+  expect(bytes(encoder(type, classes)(text))).toBe(bytes(value))
+})
+
+test('a decimal met again is the same one, each column by its own scale', () => {
+  const [cents, mills] = [2, 3].map((scale) => encoder({ kind: 'decimal', precision: 10, scale }, classes))
+  const texts = ['1.50', '-1.50', '1.50', '0.00', '-1.50']
+  expect(texts.map((text) => String(cents?.(text)))).toEqual(texts)
+  expect(String(mills?.('1.500'))).toBe('1.500')
+})
+
+test('what is finer than a millisecond is told', () => {
+  const check = valueCheck({ kind: 'timestamp' })
+  const told = ['2018-01-01 05:00:00.123000', '2018-01-01 05:00:00', '\\N'].map((text) => check?.(text))
+  expect(told).toEqual([undefined, undefined, undefined])
+  expect(check?.('2018-01-01 05:00:00.000001')).toMatch(/finer than a millisecond/)
+})
