@@ -2,6 +2,7 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isSql } from '../engine/index.js'
 import { explainHeld, type RunResult, readsOf, reportModel, sourceOf, tableFields, variablesOf, type Workspace } from '../pipeline/index.js'
+import type { ReportModel } from '../report/model.js'
 import { renderReport } from '../report/page.js'
 import { typeText } from '../schema/index.js'
 import { plain } from './output.js'
@@ -69,10 +70,15 @@ export function writeRunResults(result: RunResult, target: string): void {
 }
 
 /**
- * Draws `target/report.html` from run records; answers where it is.
+ * Draws `target/report.html` from run records; answers where it is, and what it shows.
  * @param past whether alerts of the last 30 days are replayed for it
  */
-export async function writeReport(workspace: Workspace, target: string, runId?: string, past = false): Promise<string | undefined> {
+export async function writeReport(
+  workspace: Workspace,
+  target: string,
+  runId?: string,
+  past = false,
+): Promise<{ readonly path: string; readonly model: ReportModel } | undefined> {
   const session = await workspace.connect()
   try {
     const samples = []
@@ -82,7 +88,7 @@ export async function writeReport(workspace: Workspace, target: string, runId?: 
     const path = join(target, 'report.html')
     mkdirSync(target, { recursive: true })
     writeFileWhole(path, renderReport(model))
-    return path
+    return { path, model }
   } finally {
     await session.close()
     await workspace.close()

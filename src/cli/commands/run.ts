@@ -56,7 +56,7 @@ Exit codes: 0 ok; 1 the data failed (a gate, a file that cannot be read); 2 usag
       observer: observer(invocation),
     })
     writeRunResults(result, target)
-    const page = result.status === 'cancelled' ? undefined : await writeReport(workspace, target, result.runId)
+    const page = result.status === 'cancelled' ? undefined : (await writeReport(workspace, target, result.runId))?.path
     if (invocation.output.json) invocation.output.document(result)
     else summary(invocation.output, result, page)
     return exitCode(result, failOn)

@@ -30,7 +30,7 @@ export const comparing: Adviser = {
           how:
             cursor === undefined
               ? `Give ${name} a \`cursor\`: a column that grows with every change of a row, such as \`updated_at TIMESTAMP ... ON UPDATE CURRENT_TIMESTAMP\`, with an index on it.`
-              : `Its cursor ${cursor} is not gone by: see that it is among the columns that ${name} reads, and has no null.`,
+              : `Its cursor ${cursor} is not gone by: more than half of the rows have one past the last sync's. See that only a change of a row moves it.`,
           impact: seconds >= 600 ? 'high' : seconds >= 30 ? 'medium' : 'low',
         },
       ]
