@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { failure, STORE_UNKNOWN } from '../errors/index.js'
+import { failure, MIGRATION_PENDING, STORE_UNKNOWN } from '../errors/index.js'
 import { openJournal } from '../journal/index.js'
 import type { OpenStore, Store, StoreSql } from '../stores/index.js'
 import {
@@ -87,6 +87,12 @@ export async function migrationsPending(workspace: Workspace, open: OpenStore, s
   const states = await migrationStates(open.sql, found)
   requireUnchanged(states)
   return states.filter((one) => one.status !== 'applied').map((one) => `${one.version}_${one.name}`)
+}
+
+/** A table that migrations are to make is not made by anything else. Throws MIGRATION_PENDING, MIGRATION_CHANGED. */
+export async function requireMigrated(workspace: Workspace, open: OpenStore, store: Store): Promise<void> {
+  const pending = await migrationsPending(workspace, open, store)
+  if (pending.length > 0) throw failure(MIGRATION_PENDING, { count: pending.length, migrations: pending.join(', ') })
 }
 
 /** Applies what is pending, store by store. Throws MIGRATION_*, STORE_*. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { availableParallelism, totalmem } from 'node:os'
 import { type Field, Timestamp } from '../schema/index.js'
-import { RowBatch, type Store, type StoreTable } from '../stores/index.js'
+import { type OpenStore, RowBatch, type Store, type StoreTable } from '../stores/index.js'
 import type { OpenStores } from './stores.js'
 
 /** One operation on a store: what it cost, and what it found. */
@@ -84,9 +84,13 @@ export const BATCH_COLUMNS: readonly Field[] = [
   double('cpu_percent'),
 ]
 
-/** Writes what operations cost into tables of a store, where a project names such. What cannot be kept does not fail what it is about. */
+/**
+ * Writes what operations cost into tables of a store, where a project names such. What cannot be kept does not fail what it is about.
+ * @param prepare throws where the store is not ready for new tables
+ */
 export async function keepOperations(
   stores: OpenStores,
+  prepare: (open: OpenStore, store: Store) => Promise<void>,
   records: { readonly operations?: StoreTable; readonly batches?: StoreTable },
   operations: readonly Operation[],
   batches: readonly BatchRecord[],
@@ -104,7 +108,7 @@ export async function keepOperations(
       BigInt(one.mismatches),
       BigInt(one.errors),
     ])
-    await keep(stores, records.operations, RowBatch.of(OPERATION_COLUMNS, rows))
+    await keep(stores, prepare, records.operations, RowBatch.of(OPERATION_COLUMNS, rows))
   }
   if (records.batches !== undefined && batches.length > 0) {
     const rows = batches.map((one) => [
@@ -118,12 +122,19 @@ export async function keepOperations(
       one.memory / 1e6,
       one.cpu * 100,
     ])
-    await keep(stores, records.batches, RowBatch.of(BATCH_COLUMNS, rows))
+    await keep(stores, prepare, records.batches, RowBatch.of(BATCH_COLUMNS, rows))
   }
 }
 
-async function keep(stores: OpenStores, { store, name }: { readonly store: Store; readonly name: string }, rows: RowBatch): Promise<void> {
-  const table = (await stores.open(store)).table(name)
+async function keep(
+  stores: OpenStores,
+  prepare: (open: OpenStore, store: Store) => Promise<void>,
+  { store, name }: StoreTable,
+  rows: RowBatch,
+): Promise<void> {
+  const open = await stores.open(store)
+  await prepare(open, store)
+  const table = open.table(name)
   await table.make({ columns: rows.columns, key: ['metric_id'], indexes: [] })
   await table.upsert(rows, { key: ['metric_id'], fresh: true })
 }

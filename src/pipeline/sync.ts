@@ -2,7 +2,6 @@ import type { Session } from '../engine/index.js'
 import {
   failure,
   isSluiceError,
-  MIGRATION_PENDING,
   messageOf,
   RUN_CANCELLED,
   type SluiceError,
@@ -15,7 +14,18 @@ import {
 import { type Journal, openJournal } from '../journal/index.js'
 import { span } from '../observability/index.js'
 import { type Field, Timestamp } from '../schema/index.js'
-import { differences, engineRows, NULL, type RefusedRow, type RowSet, storeRows, unescapeText, type Where } from '../stores/index.js'
+import {
+  differences,
+  engineRows,
+  NULL,
+  type OpenStore,
+  type RefusedRow,
+  type RowSet,
+  type Store,
+  storeRows,
+  unescapeText,
+  type Where,
+} from '../stores/index.js'
 import {
   type Applied,
   type ApplyOptions,
@@ -29,7 +39,7 @@ import {
   stateName,
   takeAway,
 } from '../sync/index.js'
-import { migrationsPending } from './migrate.js'
+import { requireMigrated } from './migrate.js'
 import { type BatchRecord, cpuMeter, keepOperations, memoryShare, type Operation } from './operations.js'
 import { newRunId } from './run.js'
 import { RunMetrics } from './run-metrics.js'
@@ -208,7 +218,8 @@ export async function keepAfter(
     }
   }
   await tried('what operations cost could not be written down', async () => {
-    await keepOperations(stores, workspace.project.config.records ?? {}, operations, batches)
+    const prepare = (open: OpenStore, store: Store) => requireMigrated(workspace, open, store)
+    await keepOperations(stores, prepare, workspace.project.config.records ?? {}, operations, batches)
     return []
   })
   await tried('metrics could not be kept', async () => {
@@ -263,7 +274,7 @@ class Copy {
   }
 
   async run(): Promise<Done> {
-    await this.#requireMigrated()
+    await requireMigrated(this.#workspace, await this.#stores.open(this.#sync.to.store), this.#sync.to.store)
     const sides = await openSides(this.#workspace, this.#session, this.#stores, this.#sync, true)
     const name = stateName(this.#sync.name)
     const state = readSyncState(await sides.targetStore.readState(name))
@@ -278,13 +289,6 @@ class Copy {
     const done = sides.lake === undefined ? await this.#fromStore(sides, known) : await this.#fromLake(sides, known)
     if (JSON.stringify(next) !== JSON.stringify(state)) await sides.targetStore.writeState(name, JSON.stringify(next))
     return done
-  }
-
-  /** A table that migrations are to make is not made by a sync. */
-  async #requireMigrated(): Promise<void> {
-    const { store } = this.#sync.to
-    const pending = await migrationsPending(this.#workspace, await this.#stores.open(store), store)
-    if (pending.length > 0) throw failure(MIGRATION_PENDING, { count: pending.length, migrations: pending.join(', ') })
   }
 
   async #fromLake(sides: Sides, state: SyncState | undefined): Promise<Done> {

@@ -1,14 +1,14 @@
-import { execFile, execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { isAlert } from '../../src/observability/index.js'
 import { defaultAlerts, FRAMEWORK_METRICS } from '../../src/pipeline/index.js'
 import { ended, repository, sluice, startSluice, temporaryFolder } from '../fixtures.js'
+import { fencesOf, sluiceForShells, typeAll, writeFence } from './page.js'
 
 const page = readFileSync(join(repository, 'docs', 'monitoring.md'), 'utf8')
-const fences = [...page.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language = '', text = '']) => ({ language, text }))
+const fences = fencesOf('monitoring.md')
 const blocks = (language: string) => fences.filter((one) => one.language === language).map(({ text }) => text)
 
 /** The project of the guide, and a `sluice` for the shell. */
@@ -17,27 +17,14 @@ let shell: string
 beforeAll(async () => {
   project = join(temporaryFolder(), 'shop')
   expect((await sluice('init', project)).code).toBe(0)
-  shell = temporaryFolder()
-  const command = `#!/bin/sh\nexec '${process.execPath}' '${join(repository, 'bin', 'sluice.js')}' "$@"\n`
-  writeFileSync(join(shell, 'sluice'), command, { mode: 0o755 })
+  shell = sluiceForShells()
 })
 
 test('what is typed into a terminal prints what the page says, and the files of the page are what it takes', async () => {
   let commands = 0
-  for (const { language, text } of fences) {
-    const file = language === 'ts' ? /^\/\/ (monitors\/\S+)\n/.exec(text)?.[1] : undefined
-    if (language === 'ts') expect(file, text).toBeDefined()
-    if (file !== undefined) {
-      mkdirSync(dirname(join(project, file)), { recursive: true })
-      writeFileSync(join(project, file), text)
-    }
-    if (language !== '') continue
-    for (const part of text.split(/^(?=\$ )/m)) {
-      const [typed = '', ...wanted] = part.trimEnd().split('\n')
-      const printed = await typedIn(typed.slice('$ '.length))
-      expectPrinted(typed, printed, wanted)
-      commands++
-    }
+  for (const fence of fences) {
+    if (fence.language === 'ts') expect(writeFence(fence, project), fence.text).toBe(true)
+    if (fence.language === '') commands += await typeAll(fence, project, shell)
   }
   expect(commands).toBeGreaterThan(14)
 })
@@ -49,38 +36,6 @@ test('its definitions are right by their types', () => {
   expect(checked.stdout).toBe('')
   expect(checked.status).toBe(0)
 })
-
-async function typedIn(command: string): Promise<string> {
-  const env = { ...process.env, NO_COLOR: '1', PATH: `${shell}:${process.env['PATH']}` }
-  // A command that finds something firing or refused exits 1, as the page says.
-  const done = promisify(execFile)('/bin/sh', ['-c', `${command} 2>&1`], { cwd: project, env })
-  return (await done.catch((failed: { stdout: string; stderr: string }) => failed)).stdout
-}
-
-/** Line by line; `...` stands for any lines, and times, sizes of time, ids and moments may be others. */
-function expectPrinted(command: string, printed: string, wanted: readonly string[]): void {
-  const alike = (text: string) =>
-    text
-      .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'MOMENT')
-      .replaceAll(/\b[0-9a-f]{8}\b/g, 'ID')
-      .replaceAll(/\b[\d.]+ (ms|s|min|h|d)( \d+ (s|min|h|d))?\b/g, 'TIME')
-      .replaceAll(/ {2,}/g, '  ')
-      .trim()
-  const lines = printed.trimEnd().split('\n').map(alike)
-  let at = 0
-  let anything = false
-  for (const line of wanted) {
-    if (line === '...') {
-      anything = true
-      continue
-    }
-    const found = anything ? lines.indexOf(alike(line), at) : at
-    expect(lines[found], `${command}\n${printed}`).toBe(alike(line))
-    at = found + 1
-    anything = false
-  }
-  if (!anything && wanted.length > 0) expect(lines.slice(at), `${command}\n${printed}`).toEqual([])
-}
 
 /** Runs code as a user's script, which finds packages by their names. */
 function script(code: string): string {

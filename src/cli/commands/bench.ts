@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { failure, messageOf, USAGE_WRONG, WORKLOAD_UNSUPPORTED } from '../../errors/index.js'
-import { namedStores, openStores, type Workspace } from '../../pipeline/index.js'
+import { namedStores, openStores, requireMigrated, type Workspace } from '../../pipeline/index.js'
 import { cpuMeter, keepOperations, memoryShare, type Operation } from '../../pipeline/operations.js'
 import { workloadTimeline } from '../../report/workload-timeline.js'
 import type { OpenStore, Store } from '../../stores/index.js'
@@ -131,7 +131,13 @@ async function keep(workspace: Workspace, output: Output, operations: readonly O
   if (records?.operations === undefined || workspace.signal?.aborted === true) return
   const stores = openStores(workspace)
   try {
-    await keepOperations(stores, { operations: records.operations }, operations, [])
+    await keepOperations(
+      stores,
+      (open, store) => requireMigrated(workspace, open, store),
+      { operations: records.operations },
+      operations,
+      [],
+    )
   } catch (thrown) {
     output.progress(`What it cost is not kept in ${records.operations.name}: ${messageOf(thrown)}`)
   } finally {
