@@ -212,6 +212,7 @@ function loader(): (file: string) => Promise<Readonly<Record<string, unknown>>> 
   const alias = {
     'sluice/metrics': own('metrics.js'),
     'sluice/observability': own('observability/index.js'),
+    'sluice/stores': own('stores/kit.js'),
     'sluice/stores/duckdb': own('stores/duckdb.js'),
     'sluice/stores/memory': own('stores/memory.js'),
     'sluice/stores/mongodb': own('stores/mongodb.js'),

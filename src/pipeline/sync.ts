@@ -22,6 +22,7 @@ import {
   type RefusedRow,
   type RowSet,
   type Store,
+  type StoreTable,
   storeRows,
   unescapeText,
   type Where,
@@ -105,11 +106,7 @@ export async function syncAll(workspace: Workspace, options: SyncRunOptions = {}
     const batches: BatchRecord[] = []
     for (const one of chosen) {
       const blocker = results.find(
-        (result) =>
-          result.status !== 'ok' &&
-          result.status !== 'skipped' &&
-          'store' in one.from &&
-          result.to === tableLabel(workspace.project, one.from),
+        (result) => result.status !== 'ok' && result.status !== 'skipped' && 'store' in one.from && fills(chosen, result.name, one.from),
       )
       const started = new Date()
       const cpu = cpuMeter()
@@ -227,6 +224,12 @@ export async function keepAfter(
     return []
   })
   await tried('metrics could not be sent', () => metrics.push(journal))
+}
+
+/** Whether the sync of that name fills the table. */
+function fills(syncs: readonly Sync[], name: string, table: StoreTable): boolean {
+  const to = syncs.find((one) => one.name === name)?.to
+  return to?.store === table.store && to.name === table.name
 }
 
 function fromLabel({ project }: Workspace, one: Sync): string {

@@ -27,7 +27,7 @@ export interface MongoDBOptions {
   /** The URL's unless told. */
   readonly database?: string
   /** Passed to the driver: `tls`, `tlsCAFile`, `auth`, `authMechanism`, `readPreference` and so on. */
-  readonly options?: Readonly<Record<string, unknown>>
+  readonly driver?: Readonly<Record<string, unknown>>
   /** Connections at once: 4. */
   readonly pool?: number
   /** Milliseconds in which a connection says nothing: 600,000. What moves is never cut. */
@@ -88,7 +88,7 @@ const CAPABILITIES: Capabilities = {
  * `mongodb({ url: env('MONGODB_URL') })`. Decimals are Decimal128, long is int64, dates are the day's first millisecond in UTC; the collection
  * `sluice_shapes` keeps what type each column has.
  */
-export function mongodb(options: MongoDBOptions): Store {
+export function mongodb(options: MongoDBOptions = {}): Store {
   const { url, retry, pool = 4, timeout = 600_000, connectTimeout = 10_000 } = options
   const described = () => {
     if (isSecret(url) && (process.env[url.name] ?? '') === '') return `mongodb at env(${url.name})`
@@ -107,7 +107,7 @@ export function mongodb(options: MongoDBOptions): Store {
       const store = described()
       const guarding = guard({ store, retry, signal, translate: (thrown) => translate(thrown, store, timeout) })
       const client = await guarding.call(async () => {
-        const made = options.client ?? connecting(driver, address ?? '', { pool, timeout, connectTimeout, more: options.options ?? {} })
+        const made = options.client ?? connecting(driver, address ?? '', { pool, timeout, connectTimeout, more: options.driver ?? {} })
         try {
           await made.connect()
           return made

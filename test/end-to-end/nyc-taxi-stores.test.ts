@@ -100,6 +100,19 @@ test('each operation is kept in db_metrics, each batch in etl_metrics', async ()
   expect(batches).toBeGreaterThan(0)
 })
 
+test('the doctor opens each store', async () => {
+  const { checks } = await ok('doctor')
+  const stores = checks.filter((one: { name: string }) => one.name.startsWith('store '))
+  expect(stores).toMatchObject([
+    {
+      name: 'store warehouse',
+      ok: true,
+      found: expect.stringMatching(/^duckdb at target\/warehouse\.duckdb \(MYSQL_URL is not set\), DuckDB/),
+    },
+    { name: 'store documents', ok: true },
+  ])
+})
+
 test('the report says all of it, on a page and as text', async () => {
   const { stdout, code } = await sluiceWith({ env }, 'report', '--text', '--project', project)
   expect(code).toBe(0)

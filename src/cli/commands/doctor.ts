@@ -3,7 +3,7 @@ import { availableParallelism, freemem, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { duckdb } from '../../engine/index.js'
 import { isSluiceError, messageOf } from '../../errors/index.js'
-import { check as checkProject } from '../../pipeline/index.js'
+import { check as checkProject, type Workspace } from '../../pipeline/index.js'
 import { encodeText, localStorage } from '../../storage/index.js'
 import { type Command, type Invocation, PROJECT_OPTIONS } from '../command.js'
 import { bytes } from '../output.js'
@@ -110,6 +110,7 @@ async function project(invocation: Invocation): Promise<Finding[]> {
           hint: 'It cannot be written; choose another with --lake PATH.',
         },
         { name: 'disk', ok: free > 1e9, found: `${bytes(free)} free`, hint: 'Less than 1 GB is free.' },
+        ...(await stores(workspace)),
       ]
     } finally {
       await workspace.close()
@@ -119,6 +120,32 @@ async function project(invocation: Invocation): Promise<Finding[]> {
       return [{ name: 'project', ok: true, found: 'none here' }]
     return [{ name: 'project', ok: false, found: messageOf(error), hint: isSluiceError(error) ? error.hint : '`sluice check` says more.' }]
   }
+}
+
+/** Each store that the project names, opened once. One whose address is not given is not asked. */
+async function stores({ project: { config, folder }, signal }: Workspace): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const [name, store] of Object.entries(config.stores ?? {})) {
+    const lacking = store.lacking()
+    const about = { name: `store ${name}` }
+    if (lacking !== undefined) {
+      findings.push({
+        ...about,
+        ok: false,
+        found: `${store.kind}: ${lacking} is not set`,
+        hint: 'Set it, or take the store out of sluice.config.ts.',
+      })
+      continue
+    }
+    try {
+      const open = await store.open({ projectFolder: folder, signal })
+      await open.close()
+      findings.push({ ...about, ok: true, found: `${store.describe()}, ${open.version}` })
+    } catch (error) {
+      findings.push({ ...about, ok: false, found: messageOf(error), ...(isSluiceError(error) ? { hint: error.hint } : {}) })
+    }
+  }
+  return findings
 }
 
 async function writable(lake: string): Promise<boolean> {
