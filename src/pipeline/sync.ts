@@ -324,10 +324,9 @@ class Copy {
 
   /** An empty target is loaded, any other compared. */
   async #whole(sides: Sides, state: SyncState | undefined): Promise<Done> {
-    const held = await sides.targetTable.count()
     const why =
       this.#options.full === true ? 'asked for' : state === undefined ? 'nothing is known of an earlier sync' : 'its source has no versions'
-    return held === 0 ? this.#load(sides) : this.#compare(sides, why)
+    return (await isEmpty(sides.target)) ? this.#load(sides) : this.#compare(sides, why)
   }
 
   async #load(sides: Sides): Promise<Done> {
@@ -510,6 +509,12 @@ function added(one: Applied, other: Applied): Applied {
     deadLettered: one.deadLettered + other.deadLettered,
     rows: one.rows + other.rows,
   }
+}
+
+/** Servers count by reading all. */
+async function isEmpty(rows: RowSet): Promise<boolean> {
+  for await (const { size } of rows.scan({ columns: rows.columns.slice(0, 1), limit: 1 })) if (size > 0) return false
+  return true
 }
 
 /** The rows in as many ranges of a single whole-number key; none where the key is otherwise. */

@@ -68,8 +68,14 @@ const FEW_ROWS = 50_000
 export async function reconcile(session: Session, left: RowSet, right: RowSet, options: ReconcileOptions): Promise<Outcome> {
   const how: string[] = []
   if (options.level === 'count') return byTotals(left, right, options.extras === true)
+  const unable = [left, right].find((side) => !side.digestible)
+  if (unable !== undefined && options.sample === undefined) {
+    // Then counting would be one more reading.
+    const why = `${unable.label} cannot compute digests: everything is read`
+    return byRows(session, left, right, undefined, (found) => [countsText(left, right, found.lefts, found.rights), why], options)
+  }
   const [lefts, rights] = await Promise.all([left.count(), right.count()])
-  how.push(`${rowsText(lefts)} in ${left.label}, ${rowsText(rights)} in ${right.label}`)
+  how.push(countsText(left, right, lefts, rights))
   if (options.sample !== undefined && options.level === 'rows') {
     const where = await sampleOf(left, Math.max(lefts, 1), options.sample, options.random ?? Math.random)
     how.push(`about ${rowsText(Math.min(options.sample, lefts))} drawn at random`)
@@ -100,7 +106,7 @@ async function byTotals(left: RowSet, right: RowSet, extras: boolean): Promise<O
   const how: string[] = []
   const samples: Finding[] = []
   const [lefts, rights] = [ours?.rows ?? (await left.count()), theirs?.rows ?? (await right.count())]
-  how.push(`${rowsText(lefts)} in ${left.label}, ${rowsText(rights)} in ${right.label}`)
+  how.push(countsText(left, right, lefts, rights))
   const differingSums: string[] = []
   if (extras && rights > lefts) how.push('no sums: the right may hold more')
   else if (ours !== undefined && theirs !== undefined) {
@@ -165,7 +171,7 @@ async function byRows(
   left: RowSet,
   right: RowSet,
   where: Where | undefined,
-  how: readonly string[],
+  how: readonly string[] | ((found: Differences) => readonly string[]),
   { tolerances = {}, keep = 100, report = () => {}, level, extras = false }: ReconcileOptions,
 ): Promise<Outcome> {
   const seen = new Map<string, number>()
@@ -189,7 +195,15 @@ async function byRows(
       if ((byCause[finding.cause] ?? 0) <= Math.max(1, Math.floor(keep / 10)) || samples.length < keep / 2) samples.push(finding)
     }
   }
-  return { level, compared: found.compared, how, total, byCause, samples: samples.slice(0, keep), rows: repairsOf(found, judge) }
+  return {
+    level,
+    compared: found.compared,
+    how: typeof how === 'function' ? how(found) : how,
+    total,
+    byCause,
+    samples: samples.slice(0, keep),
+    rows: repairsOf(found, judge),
+  }
 }
 
 type Judge = (difference: Difference) => readonly Finding[]
@@ -248,10 +262,7 @@ async function choose(
   const began = now()
   const probed = await right.digests(buckets, where)
   const digesting = now() - began
-  if (probed === undefined) {
-    how.push(`${right.label} cannot compute digests: everything is read`)
-    return 'stream'
-  }
+  if (probed === undefined) return 'stream'
   let rows = 0
   const readFrom = now()
   for await (const batch of right.scan({ where })) rows += batch.size
@@ -321,6 +332,10 @@ function isWhole(type: DataType): boolean {
 
 function isExactNumber(type: Field['type']): boolean {
   return isNumber(type) && type.kind !== 'double' && type.kind !== 'float'
+}
+
+function countsText(left: RowSet, right: RowSet, lefts: number, rights: number): string {
+  return `${rowsText(lefts)} in ${left.label}, ${rowsText(rights)} in ${right.label}`
 }
 
 function rowsText(count: number): string {

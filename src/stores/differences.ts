@@ -15,6 +15,9 @@ export interface Differences {
   readonly count: number
   /** Rows that were looked at, of both sides together, each key once. */
   readonly compared: number
+  /** Rows that were looked at, of each side. */
+  readonly lefts: number
+  readonly rights: number
   read(): AsyncIterable<Difference>
   release(): Promise<void>
 }
@@ -43,11 +46,14 @@ export async function differences(
       `CREATE OR REPLACE TEMP TABLE ${name} AS SELECT l.line AS l, r.line AS r FROM ${keyed(ours.relation)} AS l FULL JOIN ${keyed(theirs.relation)} AS r ON l.k = r.k WHERE l.line IS DISTINCT FROM r.line`,
     )
     const [counts] = await session.rows(
-      `SELECT (SELECT count(*) FROM ${name}) AS n, (SELECT count(*) FROM ${name} WHERE l IS NULL) AS extra, (SELECT count(*) FROM ${ours.relation}) AS lefts`,
+      `SELECT (SELECT count(*) FROM ${name}) AS n, (SELECT count(*) FROM ${name} WHERE l IS NULL) AS extra, (SELECT count(*) FROM ${name} WHERE r IS NULL) AS missing, (SELECT count(*) FROM ${ours.relation}) AS lefts`,
     )
+    const [lefts, extra, missing] = ['lefts', 'extra', 'missing'].map((each) => Number(counts?.[each] ?? 0))
     return {
       count: Number(counts?.['n'] ?? 0),
-      compared: Number(counts?.['lefts'] ?? 0) + Number(counts?.['extra'] ?? 0),
+      compared: (lefts ?? 0) + (extra ?? 0),
+      lefts: lefts ?? 0,
+      rights: (lefts ?? 0) - (missing ?? 0) + (extra ?? 0),
       async *read() {
         for await (const batch of session.stream(`SELECT l, r FROM ${name}`)) {
           for (let row = 0; row < batch.size; row++) {

@@ -19,6 +19,8 @@ export interface RowSet {
   /** The key's columns first. */
   readonly columns: readonly Field[]
   readonly key: readonly string[]
+  /** False where `totals` and `digests` would mean to read every row. */
+  readonly digestible: boolean
   count(): Promise<number>
   /** Exact sums of whole and decimal numbers; undefined where that would mean to read every row. */
   totals(columns: readonly Field[]): Promise<{ readonly rows: number; readonly sums: readonly (string | null)[] } | undefined>
@@ -47,6 +49,7 @@ export function engineRows(
     label: set.label,
     columns,
     key: set.key,
+    digestible: true,
     count: async () => Number((await session.rows(`SELECT count(*) AS n FROM ${filtered(undefined)}`))[0]?.['n'] ?? 0),
     async totals(summed) {
       const sums = summed.map((column, index) => `CAST(sum(${quoteName(column.name)}) AS VARCHAR) AS s${index}`)
@@ -106,6 +109,7 @@ export function storeRows(
     label: set.label,
     columns,
     key,
+    digestible: digest,
     count: () => table.count(),
     totals: async (summed) => (digest ? table.totals(summed) : undefined),
     bounds: (column) => table.bounds(column),
