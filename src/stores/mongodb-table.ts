@@ -272,7 +272,7 @@ export function mongoTable(name: string, running: Running): OpenTable {
             `Its key is ${shape.key.join(', ')}; or give it a unique index on those.`,
           )
         const columns = batch.columns.map((column) => columnOf(shape, column))
-        const { kept, refused } = screen(batch, key, checksOf(batch.columns, columns))
+        const { kept, refused } = screen(batch, key, checksOf(batch.columns, columns, bson))
         const { documents, lines, tooLarge } = documentsOf(kept, columns, shape, bson)
         const written = await write(collection, documents, lines, { key, given: batch.columns.map((column) => column.name), fresh })
         return { ...written, refused: [...refused, ...tooLarge, ...written.refused] }
@@ -364,10 +364,10 @@ function rangeFilter({ column, from, after, to }: Where & { kind: 'range' }, enc
   }
 }
 
-function checksOf(given: readonly Field[], columns: readonly Field[]): Check[] {
+function checksOf(given: readonly Field[], columns: readonly Field[], bson: BsonClasses): Check[] {
   return columns.flatMap((column, index) => {
     const type = given[index]?.type ?? column.type
-    const fits = valueCheck(column.type)
+    const fits = valueCheck(column.type, bson)
     return [
       ...(readsAs(type, column.type) ? [] : [{ column: column.name, problem: misfit(type, column.type) }]),
       ...(fits === undefined ? [] : [{ column: column.name, problem: fits }]),

@@ -4,8 +4,13 @@ import { escapeText, millisOf, NULL, unescapeText } from './rows.js'
 
 /** Lines' texts as BSON and back, without values in between: what the driver is given is made from the text at once. */
 
+/** As BSON's decimals, or as whole numbers of 64 bits that count the last place: 12.50 of decimal(10,2) as 1250. */
+export type DecimalsAs = 'decimal128' | 'integer'
+
 /** What is used of BSON's classes, which the driver brings. */
 export interface BsonClasses {
+  /** Default: `decimal128`. */
+  readonly decimals?: DecimalsAs
   readonly Long: { fromBigInt(value: bigint): unknown; fromNumber(value: number): unknown }
   readonly Double: new (value: number) => unknown
   readonly Binary: new (bytes: Uint8Array) => unknown
@@ -27,6 +32,8 @@ const LARGEST_EXACT_DIGITS = 15
 const DECIMAL_BIAS = 6176
 /** More digits Decimal128 does not have. */
 const DECIMAL_DIGITS = 34
+/** So many digits every whole number of 64 bits has room for. */
+const LONG_DIGITS = 18
 
 /** Makes what a document holds of a text. */
 export function encoder(type: DataType, bson: BsonClasses): (text: string) => unknown {
@@ -34,7 +41,7 @@ export function encoder(type: DataType, bson: BsonClasses): (text: string) => un
   return (text) => (text === NULL ? null : value(text))
 }
 
-function encodeSome(type: DataType, { Long, Double, Binary, Decimal128 }: BsonClasses): (text: string) => unknown {
+function encodeSome(type: DataType, { Long, Double, Binary, Decimal128, decimals }: BsonClasses): (text: string) => unknown {
   switch (type.kind) {
     case 'long':
       return (text) => (text.length <= LARGEST_EXACT_DIGITS ? Long.fromNumber(Number(text)) : Long.fromBigInt(BigInt(text)))
@@ -51,6 +58,7 @@ function encodeSome(type: DataType, { Long, Double, Binary, Decimal128 }: BsonCl
         return Number.isInteger(value) ? new Double(value) : value
       }
     case 'decimal':
+      if (decimals === 'integer') return (text) => Long.fromBigInt(unscaled(text, type.scale))
       // Amounts of money are often the same: one object stands for all that are.
       return remembered((text) =>
         text.length <= LARGEST_EXACT_DIGITS ? new Decimal128(decimalBytes(text)) : Decimal128.fromString(shortestDecimal(text, type.scale)),
@@ -116,12 +124,13 @@ function shortestDecimal(text: string, scale: number): string {
 }
 
 /** Why a text of a column cannot be a document's value. Undefined when every text of the type can. */
-export function valueCheck(type: DataType): ((text: string) => string | undefined) | undefined {
+export function valueCheck(type: DataType, { decimals }: BsonClasses): ((text: string) => string | undefined) | undefined {
   switch (type.kind) {
     case 'timestamp':
     case 'timestamp_ntz':
       return (text) => (text.length <= 23 || text.slice(23) === '000' ? undefined : 'finer than a millisecond, which MongoDB does not keep')
     case 'decimal':
+      if (decimals === 'integer') return type.precision <= LONG_DIGITS ? undefined : (text) => longProblem(text, type.scale)
       if (type.precision <= DECIMAL_DIGITS) return undefined
       return (text) => {
         const digits = text.replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '')
@@ -132,10 +141,18 @@ export function valueCheck(type: DataType): ((text: string) => string | undefine
   }
 }
 
+function longProblem(text: string, scale: number): string | undefined {
+  if (text === NULL) return undefined
+  const units = unscaled(text, scale)
+  return BigInt.asIntN(64, units) === units ? undefined : 'longer than a whole number of 64 bits'
+}
+
 /** The text of whatever a document holds, as a line of the wanted type has it if the value is one; otherwise as the value itself is written. */
 export function decoder(type: DataType, bson: BsonClasses): (value: unknown) => string {
+  const units = bson.decimals === 'integer' && type.kind === 'decimal' ? type.scale : 0
   return (value) => {
     if (value === null || value === undefined) return NULL
+    if (units > 0 && isWhole(value)) return scaled(BigInt(String(value)), units)
     if (typeof value === 'string') return escapeText(value)
     if (typeof value === 'boolean') return type.kind === 'boolean' ? (value ? '1' : '0') : String(value)
     if (typeof value === 'number') return numberText(doubleText(value), type)
@@ -161,6 +178,12 @@ export function decoder(type: DataType, bson: BsonClasses): (value: unknown) => 
         return escapeText(bson.BSON.EJSON.stringify(value))
     }
   }
+}
+
+function isWhole(value: unknown): boolean {
+  if (typeof value === 'bigint' || Number.isInteger(value)) return true
+  const { _bsontype } = Object(value) as BsonValue
+  return _bsontype === 'Int32' || _bsontype === 'Long'
 }
 
 function doubleText(value: number): string {

@@ -18,7 +18,7 @@ import { isSecret, readSecret, type Secret } from '../schema/index.js'
 import { lackingVariable } from './address.js'
 import { guard, type RetryOptions } from './guard.js'
 import { type MongoDatabase, mongoTable, type Running } from './mongodb-table.js'
-import type { BsonClasses } from './mongodb-values.js'
+import type { BsonClasses, DecimalsAs } from './mongodb-values.js'
 import { type Capabilities, defineStore, type OpenStore, type Store } from './store.js'
 
 export interface MongoDBOptions {
@@ -26,6 +26,8 @@ export interface MongoDBOptions {
   readonly url?: string | Secret
   /** The URL's unless told. */
   readonly database?: string
+  /** How decimals are kept: `decimal128` unless told; `integer` counts their last place, so that 12.50 of decimal(10,2) is 1250. */
+  readonly decimals?: DecimalsAs
   /** Passed to the driver: `tls`, `tlsCAFile`, `auth`, `authMechanism`, `readPreference` and so on. */
   readonly driver?: Readonly<Record<string, unknown>>
   /** Connections at once: 4. */
@@ -120,7 +122,7 @@ export function mongodb(options: MongoDBOptions = {}): Store {
       const running: Running = {
         store,
         database,
-        bson: driver,
+        bson: bsonOf(driver, options.decimals ?? 'decimal128'),
         signal,
         translate: (thrown) => translate(thrown, store, timeout),
         call: (operation, collection, body) => guarding.call(() => spanned(operation, database.databaseName, collection, body)),
@@ -147,6 +149,10 @@ export function mongodb(options: MongoDBOptions = {}): Store {
       }
     },
   })
+}
+
+function bsonOf({ Long, Double, Binary, Decimal128, BSON }: Driver, decimals: DecimalsAs): BsonClasses {
+  return { Long, Double, Binary, Decimal128, BSON, decimals }
 }
 
 async function loadDriver(): Promise<Driver> {

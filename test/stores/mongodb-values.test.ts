@@ -1,7 +1,7 @@
 import { Binary, BSON, Decimal128, Double, Int32, Long } from 'mongodb'
 import { expect, test } from 'vitest'
 import type { DataType } from '../../src/schema/index.js'
-import { encoder, valueCheck } from '../../src/stores/mongodb-values.js'
+import { decoder, encoder, valueCheck } from '../../src/stores/mongodb-values.js'
 
 const classes = { Long, Double, Binary, Decimal128, BSON }
 const bytes = (value: unknown) => Buffer.from(BSON.serialize({ value })).toString('hex')
@@ -41,8 +41,27 @@ test('a decimal met again is the same one, each column by its own scale', () => 
 })
 
 test('what is finer than a millisecond is told', () => {
-  const check = valueCheck({ kind: 'timestamp' })
+  const check = valueCheck({ kind: 'timestamp' }, classes)
   const told = ['2018-01-01 05:00:00.123000', '2018-01-01 05:00:00', '\\N'].map((text) => check?.(text))
   expect(told).toEqual([undefined, undefined, undefined])
   expect(check?.('2018-01-01 05:00:00.000001')).toMatch(/finer than a millisecond/)
+})
+
+test('decimals as whole numbers count the last place, and go back; what has no room in 64 bits is told', () => {
+  const whole = { ...classes, decimals: 'integer' } as const
+  const money = { kind: 'decimal', precision: 10, scale: 2 } as const
+  for (const [text, cents] of [
+    ['12.50', 1250n],
+    ['-0.05', -5n],
+    ['0.00', 0n],
+  ] as const) {
+    expect(bytes(encoder(money, whole)(text))).toBe(bytes(Long.fromBigInt(cents)))
+    expect(decoder(money, whole)(Long.fromBigInt(cents))).toBe(text)
+  }
+  // As others may have left it there.
+  expect(decoder(money, whole)(Decimal128.fromString('12.5'))).toBe('12.50')
+  expect(valueCheck(money, whole)).toBeUndefined()
+  const wide = { kind: 'decimal', precision: 38, scale: 2 } as const
+  expect(valueCheck(wide, whole)?.('92233720368547758.07')).toBeUndefined()
+  expect(valueCheck(wide, whole)?.('92233720368547758.08')).toMatch(/64 bits/)
 })

@@ -74,6 +74,31 @@ describeWithMongodb('mongodb', () => {
     await store.close()
   })
 
+  it('keeps decimals as whole numbers where told, finds them by range, and refuses what has no room', async () => {
+    const store = await mongodb({ url, database, decimals: 'integer' }).open({ projectFolder: '.' })
+    const table = store.table('cents')
+    const wide: readonly Field[] = [
+      { name: 'id', type: { kind: 'long' }, nullable: false },
+      { name: 'fare', type: { kind: 'decimal', precision: 30, scale: 2 }, nullable: true },
+    ]
+    await table.make({ columns: wide, key: ['id'], indexes: [] })
+    const lines = ['1\t12.50', '2\t-0.05', '3\t\\N']
+    const written = await table.upsert(new RowBatch(wide, [...lines, '4\t1234567890123456789012.00']), { key: ['id'] })
+    expect([written.inserted, written.refused.map(({ reason }) => reason)]).toEqual([3, [expect.stringMatching(/64 bits/)]])
+    const [found] = await driver.db(database).collection('cents').find({ id: 1 }, { promoteValues: false }).toArray()
+    expect(found?.['fare']).toEqual(Long.fromNumber(1250))
+    const [, fare] = wide
+    if (fare === undefined) throw new Error('no fare')
+    const all = async (request: object) => {
+      const read: string[] = []
+      for await (const batch of table.scan({ columns: wide, orderBy: 'id', ...request })) read.push(...batch.lines)
+      return read
+    }
+    expect(await all({})).toEqual(lines)
+    expect(await all({ where: { kind: 'range', column: fare, from: '0.00', to: '12.51' } })).toEqual(['1\t12.50'])
+    await store.close()
+  })
+
   it('shows what is there, whatever others have put there', async () => {
     const store = await opened()
     const table = store.table('planted')
