@@ -4,7 +4,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -27,7 +26,12 @@ const services = [
       const command = debianInstall('mariadb-server', ['mariadbd', 'mysqld'])
       const { folder: place, user } = ownPlace('mysql', folder)
       const data = join(place, 'files')
-      once('mariadb-install-db', ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'], user)
+      once(
+        'mariadb-install-db',
+        ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'],
+        place,
+        user,
+      )
       // Run by the server when it starts, before it answers.
       const first = join(place, 'first.sql')
       writeFileSync(
@@ -61,6 +65,7 @@ const services = [
       once(
         postgresProgram('initdb'),
         ['-D', data, '-U', 'app', `--pwfile=${password}`, '-A', 'scram-sha-256', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
+        place,
         user,
       )
       return {
@@ -237,8 +242,8 @@ async function launch(service) {
   const log = join(folder, 'log')
   const output = openSync(log, 'a')
   const child = spawn(command, args, {
-    cwd: folder,
-    env: { ...process.env, ...env },
+    cwd: place ?? folder,
+    env: { ...process.env, ...(place === undefined ? {} : { TMPDIR: place }), ...env },
     detached: true,
     stdio: ['ignore', output, output],
     ...user,
@@ -345,8 +350,9 @@ function ownPlace(name, folder) {
   return { folder: own, user: { uid, gid } }
 }
 
-function once(program, args, user) {
-  const done = spawnSync(program, args, { encoding: 'utf8', cwd: tmpdir(), ...user })
+/** In a folder of the user's that it runs as: the caller's own, and its folder for temporary files, may be closed to that user. */
+function once(program, args, place, user) {
+  const done = spawnSync(program, args, { encoding: 'utf8', cwd: place, env: { ...process.env, TMPDIR: place }, ...user })
   if (done.status !== 0) throw new Error(`\`${program} ${args.join(' ')}\` failed: ${done.error?.message ?? done.stderr.slice(-2000)}`)
 }
 
