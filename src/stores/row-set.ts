@@ -113,7 +113,11 @@ export function storeRows(
     count: () => table.count(),
     totals: async (summed) => (digest ? table.totals(summed) : undefined),
     bounds: (column) => table.bounds(column),
-    digests: async (buckets, where) => (digest ? table.digests(columns, buckets, where) : undefined),
+    digests: async (buckets, where) => {
+      if (!digest) return undefined
+      const parts = where === undefined ? halvesOf(buckets) : [where]
+      return (await Promise.all(parts.map((part) => table.digests(columns, buckets, part)))).flat()
+    },
     scan,
     async lines(where, observe = () => {}) {
       await mkdir(session.scratch, { recursive: true })
@@ -129,6 +133,17 @@ export function storeRows(
       }
     },
   }
+}
+
+/** Ranges that share no bucket: a server computes a digest with one processor for each connection. */
+function halvesOf(buckets: Buckets): (Where | undefined)[] {
+  if (buckets.kind !== 'range' || buckets.count < 2) return [undefined]
+  const middle = String(buckets.start + buckets.width * BigInt(buckets.count >> 1))
+  const half = { kind: 'range', column: buckets.column } as const
+  return [
+    { ...half, to: middle },
+    { ...half, from: middle },
+  ]
 }
 
 async function writeLines(
