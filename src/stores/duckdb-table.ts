@@ -15,8 +15,9 @@ import { type DataType, type Field, typeText } from '../schema/index.js'
 import { readsAs, scaled } from './cells.js'
 import { isConstraintFailure, translateDuckDB } from './duckdb-file.js'
 import { hashSql, lineSql, readSql } from './lines.js'
-import { RowBatch, unescapeText } from './rows.js'
-import type { Buckets, OpenTable, RefusedRow, StoreIndex, TableShape, TableToMake, Where } from './store.js'
+import { RowBatch } from './rows.js'
+import type { OpenTable, RefusedRow, StoreIndex, TableShape, TableToMake, Where } from './store.js'
+import { bucketSql, whereSql } from './where-sql.js'
 
 /** How a table runs its statements. */
 export interface Running {
@@ -139,7 +140,7 @@ export function duckdbTable(name: string, running: Running): OpenTable {
         const found = await rowsOf(
           connection,
           `SELECT bucket, count(*), bit_xor(${hash}), sum(${hash}) FROM (
-             SELECT CAST(${bucketSql(buckets)} AS BIGINT) AS bucket, ${lineSql(columns)} AS line FROM (${typedSql(shape, all, where)})
+             SELECT ${bucketSql(buckets)} AS bucket, ${lineSql(columns)} AS line FROM (${typedSql(shape, all, where)})
            ) GROUP BY bucket ORDER BY bucket`,
         )
         return found.map(([bucket, rows, xor, sum]) => ({
@@ -293,44 +294,6 @@ function unquoted(name: string): string {
 function withOrder(shape: TableShape, columns: readonly Field[], orderBy: string | undefined): readonly Field[] {
   if (orderBy === undefined || columns.some((column) => column.name === orderBy)) return columns
   return [...columns, ...shape.columns.filter((column) => column.name === orderBy)]
-}
-
-/** A line's text as a SQL value. NUL would end the statement's text: it is written as a call. */
-function valueSql(text: string, type: DataType): string {
-  const texts = (plain: string) => plain.split('\0').map(quoteText).join(' || chr(0) || ')
-  switch (type.kind) {
-    case 'string':
-      return `(${texts(unescapeText(text))})`
-    case 'binary':
-      return `from_hex(${quoteText(text)})`
-    case 'timestamp':
-      return `CAST(${quoteText(`${text}+00`)} AS TIMESTAMPTZ)`
-    default:
-      return `CAST(${quoteText(text)} AS ${sqlType(type)})`
-  }
-}
-
-function whereSql(where: Where | undefined): string {
-  if (where === undefined) return ''
-  if (where.kind === 'buckets') {
-    return where.numbers.length === 0 ? ' WHERE false' : ` WHERE ${bucketSql(where.buckets)} IN (${where.numbers.join(', ')})`
-  }
-  const { column, from, after, to } = where
-  const limits = [
-    ['>=', from],
-    ['>', after],
-    ['<', to],
-  ] as const
-  const parts = limits.flatMap(([sign, text]) =>
-    text === undefined ? [] : [`${quoteName(column.name)} ${sign} ${valueSql(text, column.type)}`],
-  )
-  return ` WHERE ${[`${quoteName(column.name)} IS NOT NULL`, ...parts].join(' AND ')}`
-}
-
-function bucketSql(buckets: Buckets): string {
-  if (buckets.kind === 'hash') return `CAST('0x' || left(md5(${lineSql(buckets.columns)}), 4) AS BIGINT) % ${buckets.count}`
-  const { column, start, width, count } = buckets
-  return `least(${count - 1}, greatest(0, (CAST(${quoteName(column.name)} AS HUGEINT) - (${start})) // ${width}))`
 }
 
 /** Nineteen digits: a sum of so many halves of 38 digits does not overflow 128 bits. */

@@ -3,11 +3,12 @@ import { createWriteStream } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
-import { quoteName, quotePath, quoteText, type Session } from '../engine/index.js'
+import { quoteName, quotePath, type Session } from '../engine/index.js'
 import type { Field } from '../schema/index.js'
 import { hashSql, lineSql } from './lines.js'
 import { RowBatch } from './rows.js'
 import type { BucketDigest, Buckets, OpenTable, ScanRequest, Where } from './store.js'
+import { bucketSql, whereSql } from './where-sql.js'
 
 /**
  * Rows that can be counted, read and compared: those of a dataset, or of a store's table. Lines have the columns of the key first, so that a
@@ -44,7 +45,7 @@ export function engineRows(
   set: { readonly label: string; readonly relation: string; readonly columns: readonly Field[]; readonly key: readonly string[] },
 ): RowSet {
   const columns = keyFirst(set.columns, set.key)
-  const filtered = (where: Where | undefined) => `(${set.relation})${where === undefined ? '' : ` WHERE ${whereSql(where)}`}`
+  const filtered = (where: Where | undefined) => `(${set.relation})${whereSql(where)}`
   return {
     label: set.label,
     columns,
@@ -191,24 +192,4 @@ function linesSql(path: string, longest: number): string {
     ...(longest * 4 > 1_000_000 ? [`max_line_size = ${longest * 4 + 1024}`, `buffer_size = ${2 * (longest * 4 + 1024)}`] : []),
   ]
   return `read_csv(${quotePath(path)}, ${options.join(', ')})`
-}
-
-/** A condition on the engine's own columns. */
-function whereSql(where: Where): string {
-  if (where.kind === 'buckets') return `${bucketSql(where.buckets)} IN (${where.numbers.join(', ') || 'NULL'})`
-  const name = quoteName(where.column.name)
-  const type = where.column.type.kind === 'string' ? '' : `::${where.column.type.kind === 'timestamp' ? 'TIMESTAMPTZ' : 'VARCHAR'}`
-  const value = (text: string) => (where.column.type.kind === 'timestamp' ? `${quoteText(`${text}+00`)}${type}` : quoteText(text))
-  const parts = [
-    ...(where.from === undefined ? [] : [`${name} >= ${value(where.from)}`]),
-    ...(where.after === undefined ? [] : [`${name} > ${value(where.after)}`]),
-    ...(where.to === undefined ? [] : [`${name} < ${value(where.to)}`]),
-  ]
-  return parts.length === 0 ? 'true' : parts.join(' AND ')
-}
-
-export function bucketSql(buckets: Buckets): string {
-  if (buckets.kind === 'hash') return `CAST('0x' || left(md5(${lineSql(buckets.columns)}), 4) AS BIGINT) % ${buckets.count}`
-  const value = `CAST(${quoteName(buckets.column.name)} AS HUGEINT)`
-  return `CAST(least(greatest((${value} - ${buckets.start}) // ${buckets.width}, 0), ${buckets.count - 1}) AS BIGINT)`
 }

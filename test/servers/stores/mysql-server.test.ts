@@ -1,6 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type MysqlOptions, mysql } from '../../../src/stores/mysql.js'
 import { RowBatch } from '../../../src/stores/rows.js'
 import { describeWith, isOnPath } from '../../fixtures.js'
+import { freePort } from '../prometheus/server.js'
 
 /** A server of the suite's own, with one connection more than the one it is told by, and with a certificate. */
 describeWith(
@@ -146,11 +146,3 @@ describeWith(
   isOnPath('mariadb-install-db') && isOnPath('openssl'),
   'mariadb-server and openssl',
 )
-
-async function freePort(): Promise<number> {
-  const listening = createServer()
-  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve))
-  const address = listening.address()
-  await new Promise((resolve) => listening.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
-}

@@ -4,6 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../prometheus/server.js'
 import { onMysql, onPostgres } from './project.js'
 
 /** A server that a test may stop, fill and starve. */
@@ -226,16 +227,4 @@ export async function proxyTo(port: number): Promise<Proxy> {
       await new Promise((resolve) => server.close(resolve))
     },
   }
-}
-
-/** Free now: whoever asks the system for one again is given another, for a while. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }
