@@ -3,9 +3,11 @@ import { type DataType, type Field, isNumber } from '../schema/index.js'
 import {
   type BucketDigest,
   type Buckets,
+  comparison,
   type Difference,
   type Differences,
   differences,
+  NULL,
   type RowSet,
   type Where,
 } from '../stores/index.js'
@@ -56,6 +58,10 @@ const MANY = 0.25
 const NEARLY_ALL = 0.75
 /** So many rows tell how fast a side computes digests, and how fast it gives rows. */
 const PROBE_ROWS = 20_000
+/** More bounds of text than this make statements too long. */
+const MANY_BOUNDS = 4_096
+/** With so many sampled between two bounds, few ranges have twice as many rows as they should. */
+const SAMPLED_PER_BOUND = 16
 /** Fewer rows than this are read rather than thought about. */
 const FEW_ROWS = 50_000
 
@@ -219,9 +225,9 @@ function repairsOf(found: Differences, judge: Judge): Repairs {
 }
 
 /**
- * Buckets by ranges of a single whole-number key, which differences beside each other share and an index finds; else by a hash of the key.
- * About a thousand rows in each of the one kind, so that few rows are read for one difference, and fewer in the other, which spreads
- * differences over as many buckets as there are of them.
+ * Buckets by ranges of a single key of whole numbers or text, which differences beside each other share and an index finds; else by a hash of
+ * the key. A thousand rows or two in each of the one kind, so that few rows are read for one difference, and fewer in the other, which spreads
+ * differences over as many buckets as there are of them. Of text twice as many, as each row's bucket is looked for among all bounds.
  */
 async function bucketsOf(left: RowSet, right: RowSet, rows: number): Promise<Buckets> {
   const wantedFor = (each: number) => 2 ** Math.min(14, Math.max(4, Math.ceil(Math.log2(Math.max(1, rows / each)))))
@@ -236,7 +242,27 @@ async function bucketsOf(left: RowSet, right: RowSet, rows: number): Promise<Buc
       return { kind: 'range', column: only, start, width: (end - start) / BigInt(wanted) + 1n, count: wanted }
     }
   }
+  if (keys.length === 1 && only !== undefined && only.type.kind === 'string') {
+    const bounds = await boundsOf(left, only, rows, Math.min(wantedFor(2_000), MANY_BOUNDS))
+    if (bounds.length > 0) return { kind: 'text', column: only, bounds, count: bounds.length + 1 }
+  }
   return { kind: 'hash', columns: keys, count: wantedFor(250) }
+}
+
+/** Texts that part the rows into about as many ranges as wanted, none much larger than the others, by a sample of them. */
+async function boundsOf(side: RowSet, column: Field, rows: number, wanted: number): Promise<string[]> {
+  const share = Math.min(1, (wanted * SAMPLED_PER_BOUND) / Math.max(1, rows))
+  const texts: string[] = []
+  for await (const batch of side.scan({ columns: [column], where: { kind: 'sample', share } })) {
+    for (const line of batch.lines) {
+      const [text = NULL] = line.split('\t', 1)
+      // What has an escape in a line may be what another store cannot write in a statement.
+      if (!text.includes('\\')) texts.push(text)
+    }
+  }
+  const sorted = [...new Set(texts)].sort(comparison(column.type))
+  const bounds = Array.from({ length: wanted - 1 }, (_, index) => sorted[Math.floor(((index + 1) / wanted) * sorted.length)])
+  return [...new Set(bounds)].filter((text) => text !== undefined)
 }
 
 /** Digests or everything: what is far away is asked for little, what gives rows as fast as it adds them up is read. */
@@ -292,6 +318,10 @@ async function probeOf(rows: RowSet, buckets: Buckets, count: number): Promise<W
       from: String(buckets.start),
       to: String(buckets.start + buckets.width * BigInt(wanted)),
     }
+  }
+  if (buckets.kind === 'text') {
+    const to = buckets.bounds[Math.min(buckets.count - 1, Math.max(1, Math.round((PROBE_ROWS / Math.max(1, count)) * buckets.count))) - 1]
+    return to === undefined ? undefined : { kind: 'range', column: buckets.column, to }
   }
   const [first] = buckets.columns
   if (first === undefined) return undefined

@@ -95,6 +95,7 @@ export function misfit(from: DataType, to: DataType): (text: string) => string |
 /** Tells the rows that are wanted. A row is the texts of `columns`; null is in no range. */
 export function sifter(where: Where | undefined, columns: readonly Field[]): (cells: readonly string[]) => boolean {
   if (where === undefined) return () => true
+  if (where.kind === 'sample') return () => Math.random() < where.share
   if (where.kind === 'buckets') {
     const bucket = bucketOf(where.buckets, columns)
     const wanted = new Set(where.numbers)
@@ -115,11 +116,28 @@ export function sifter(where: Where | undefined, columns: readonly Field[]): (ce
 /** The number of the bucket that a row belongs in. A row is the texts of `columns`. */
 export function bucketOf(buckets: Buckets, columns: readonly Field[]): (cells: readonly string[]) => number {
   const placeOf = (wanted: Field) => columns.findIndex((column) => column.name === wanted.name)
+  if (buckets.kind === 'text') {
+    const place = placeOf(buckets.column)
+    const compare = comparison({ kind: 'string' })
+    return (cells) => {
+      const text = cells[place] ?? NULL
+      if (text === NULL) return 0
+      let [first, last] = [0, buckets.bounds.length]
+      while (first < last) {
+        const middle = (first + last) >> 1
+        if (compare(text, buckets.bounds[middle] ?? '') < 0) last = middle
+        else first = middle + 1
+      }
+      return first
+    }
+  }
   if (buckets.kind === 'range') {
     const place = placeOf(buckets.column)
     const { start, width, count } = buckets
     return (cells) => {
-      const distance = BigInt(cells[place] ?? 0) - start
+      const text = cells[place] ?? NULL
+      if (text === NULL) return 0
+      const distance = BigInt(text) - start
       return distance < 0n ? 0 : Math.min(Number(distance / width), count - 1)
     }
   }

@@ -16,10 +16,17 @@ export class Connections<Connection extends Pooled> {
   readonly #waiting: { take(connection: Connection | undefined): void }[] = []
   #count = 0
   #closed = false
+  #waits = 0
+  #waitedMs = 0
 
   constructor(size: number, open: () => Promise<Connection>) {
     this.#size = Math.max(1, size)
     this.#open = open
+  }
+
+  /** How often a caller found all in use, and how long such callers waited in all. */
+  get waited(): { readonly waits: number; readonly waitedMs: number } {
+    return { waits: this.#waits, waitedMs: this.#waitedMs }
   }
 
   /** Runs `body` on a connection. One that `body` leaves unusable is not used again. */
@@ -44,7 +51,10 @@ export class Connections<Connection extends Pooled> {
       this.#count -= 1
     }
     if (this.#count >= this.#size) {
+      const began = performance.now()
       const given = await new Promise<Connection | undefined>((take) => this.#waiting.push({ take }))
+      this.#waits += 1
+      this.#waitedMs += performance.now() - began
       return given ?? this.#take()
     }
     this.#count += 1

@@ -1,3 +1,4 @@
+export { comparison } from './cells.js'
 export * from './differences.js'
 export * from './guard.js'
 export * from './lines.js'

@@ -9,6 +9,7 @@ import {
   STORE_TYPE_UNSUPPORTED,
 } from '../errors/index.js'
 import { type Field, typeText } from '../schema/index.js'
+import { runsOf } from './bucket-ranges.js'
 import { misfit, readsAs, recast, sifter } from './cells.js'
 import { type BsonClasses, decoder, encoder, inferredType, valueCheck } from './mongodb-values.js'
 import { NULL, RowBatch } from './rows.js'
@@ -113,34 +114,28 @@ export function mongoTable(name: string, running: Running): OpenTable {
 
   const encode = (column: Field, text: string) => encoder(column.type, bson)(text)
   const filterOf = (where: Where | undefined): Document => {
-    if (where === undefined) return {}
+    if (where === undefined || where.kind === 'sample') return {}
     if (where.kind === 'range') return rangeFilter(where, encode)
     const { buckets, numbers } = where
     if (numbers.length === 0) return { _id: { $in: [] } }
     if (buckets.kind === 'hash') return {}
-    const ranges = numbers.map((number) => {
-      const [from, to] = [0n, 1n].map((more) => String(buckets.start + (BigInt(number) + more) * buckets.width))
-      const range = { kind: 'range', column: { ...buckets.column, type: { kind: 'decimal', precision: 38, scale: 0 } } } as const
-      return rangeFilter(
-        {
-          ...range,
-          ...(number === 0 || from === undefined ? {} : { from }),
-          ...(number === buckets.count - 1 || to === undefined ? {} : { to }),
-        },
-        encode,
-      )
+    const type = buckets.kind === 'text' ? buckets.column.type : ({ kind: 'decimal', precision: 38, scale: 0 } as const)
+    const column = { ...buckets.column, type }
+    const ranges = runsOf(buckets, numbers).map((run) => {
+      const filter = rangeFilter({ kind: 'range', column, ...run }, encode)
+      return run.from === undefined ? { $or: [{ [column.name]: null }, filter] } : filter
     })
     return { $or: ranges }
   }
-  const isHashed = (where: Where | undefined) => where?.kind === 'buckets' && where.buckets.kind === 'hash'
 
   async function* read(request: Parameters<OpenTable['scan']>[0]): AsyncGenerator<RowBatch> {
     const { columns, where, orderBy, limit = Number.POSITIVE_INFINITY, batchRows = 20_000, signal } = request
     const isEnded = () => signal?.aborted === true || running.signal?.aborted === true
     if (isEnded()) throw failure(ENGINE_CANCELLED, {})
+    const sifted = isSifted(where)
     const keys = where?.kind === 'buckets' && where.buckets.kind === 'hash' ? where.buckets.columns : []
     const all = [...columns, ...keys.filter((key) => !columns.some((column) => column.name === key.name))]
-    const wanted = keys.length > 0 ? sifter(where, all) : () => true
+    const wanted = sifted ? sifter(where, all) : () => true
     const fields = all.map((column) => ({ name: column.name, text: decoder(column.type, bson) }))
     const cursor = await running.call('find', name, async () => {
       const shape = await existing()
@@ -150,7 +145,7 @@ export function mongoTable(name: string, running: Running): OpenTable {
         promoteValues: false,
         batchSize: Math.min(batchRows, 5_000),
         ...(orderBy === undefined ? {} : { sort: new Map([[orderBy, 1]]), allowDiskUse: true }),
-        ...(Number.isFinite(limit) && keys.length === 0 ? { limit } : {}),
+        ...(Number.isFinite(limit) && !sifted ? { limit } : {}),
       })
     })
     const close = () => void cursor.close().catch(() => {})
@@ -224,13 +219,14 @@ export function mongoTable(name: string, running: Running): OpenTable {
       }),
 
     async count(where) {
-      if (!isHashed(where) || where?.kind !== 'buckets' || where.buckets.kind !== 'hash')
+      if (where === undefined || !isSifted(where))
         return running.call('count', name, async () => {
           await existing()
           return collection.countDocuments(filterOf(where))
         })
       let count = 0
-      for await (const batch of read({ columns: where.buckets.columns, where })) count += batch.size
+      const { columns } = await existing()
+      for await (const batch of read({ columns: columns.slice(0, 1), where })) count += batch.size
       return count
     },
 
@@ -346,6 +342,11 @@ function checkColumns(
         'Give the column another name: without a point, and without a dollar at its start.',
       )
   }
+}
+
+/** Whether the server cannot tell such rows: they are read and told here. */
+function isSifted(where: Where | undefined): boolean {
+  return where?.kind === 'sample' || (where?.kind === 'buckets' && where.buckets.kind === 'hash')
 }
 
 /** Limits in the type of the column. Instants are whole milliseconds there: a limit between two of them is moved up to the next. */

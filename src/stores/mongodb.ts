@@ -46,6 +46,8 @@ export interface MongoClient {
   connect(): Promise<unknown>
   db(name?: string): MongoDatabase
   close(): Promise<void>
+  /** Events of its pool, where it has them. */
+  on?(event: string, listener: (event: { readonly durationMS?: number }) => void): unknown
 }
 
 interface Driver extends BsonClasses {
@@ -108,9 +110,11 @@ export function mongodb(options: MongoDBOptions = {}): Store {
       const address = options.client === undefined ? addressOf(url) : undefined
       const store = described()
       const guarding = guard({ store, retry, signal, translate: (thrown) => translate(thrown, store, timeout) })
+      let watched = () => ({ waits: 0, waitedMs: 0 })
       const client = await guarding.call(async () => {
         const made = options.client ?? connecting(driver, address ?? '', { pool, timeout, connectTimeout, more: options.driver ?? {} })
         try {
+          watched = waitsOf(made, pool)
           await made.connect()
           return made
         } catch (thrown) {
@@ -131,6 +135,7 @@ export function mongodb(options: MongoDBOptions = {}): Store {
       return {
         capabilities: CAPABILITIES,
         version: await running.call('buildInfo', undefined, async () => `MongoDB ${(await database.command({ buildInfo: 1 }))['version']}`),
+        usage: () => ({ connections: pool, retries: guarding.retries, ...watched() }),
         table: (name) => mongoTable(name, running),
         readState: (name) =>
           running.call('find', 'sluice_state', async () => {
@@ -217,6 +222,24 @@ function connecting(driver: Driver, url: string, { pool, timeout, connectTimeout
   } catch (thrown) {
     throw failure(STORE_URL_INVALID, { store: 'mongodb', problem: messageOf(thrown), example: EXAMPLE }, { cause: thrown })
   }
+}
+
+/** Waits for a connection of the driver's own pool: those that took time while it had as many open as it may. */
+function waitsOf(client: MongoClient, pool: number): () => { waits: number; waitedMs: number } {
+  let open = 0
+  const seen = { waits: 0, waitedMs: 0 }
+  client.on?.('connectionReady', () => {
+    open += 1
+  })
+  client.on?.('connectionClosed', () => {
+    open -= 1
+  })
+  client.on?.('connectionCheckedOut', ({ durationMS = 0 }) => {
+    if (open < pool || durationMS < 1) return
+    seen.waits += 1
+    seen.waitedMs += durationMS
+  })
+  return () => seen
 }
 
 function spanned<Result>(

@@ -1,6 +1,6 @@
 import { failure, STORE_TYPE_UNSUPPORTED } from '../errors/index.js'
 import { type DataType, type Field, typeText } from '../schema/index.js'
-import { bucketRangesSql } from './bucket-ranges.js'
+import { runsOf, runsSql, textBucketSql } from './bucket-ranges.js'
 import { escapeText, NULL, unescapeText } from './rows.js'
 import type { Buckets, Capabilities, Where } from './store.js'
 
@@ -221,6 +221,10 @@ export function mysqlBucketSql(buckets: Buckets, columnOf: (field: Field) => Mys
     const line = mysqlLineSql(buckets.columns.map((field) => ({ column: columnOf(field), type: field.type })))
     return `MOD(CAST(CONV(LEFT(MD5(${line}), 4), 16, 10) AS UNSIGNED), ${buckets.count})`
   }
+  if (buckets.kind === 'text') {
+    const column = columnOf(buckets.column)
+    return textBucketSql(buckets.bounds, bytesSql(column), (text) => bytesLiteral(column, text))
+  }
   const value = `CAST(${quoteMysql(columnOf(buckets.column).name)} AS DECIMAL(30,0))`
   const end = buckets.start + buckets.width * BigInt(buckets.count - 1)
   return `(CASE WHEN ${value} < ${end} THEN IF(${value} < ${buckets.start}, 0, (${value} - ${buckets.start}) DIV ${buckets.width}) WHEN ${value} IS NULL THEN 0 ELSE ${buckets.count - 1} END)`
@@ -228,28 +232,83 @@ export function mysqlBucketSql(buckets: Buckets, columnOf: (field: Field) => Mys
 
 /** What stands behind WHERE. */
 export function mysqlWhereSql(where: Where, columnOf: (field: Field) => MysqlColumn): string {
-  if (where.kind === 'buckets') {
-    if (where.numbers.length === 0) return 'FALSE'
-    return where.buckets.kind === 'hash'
-      ? `${mysqlBucketSql(where.buckets, columnOf)} IN (${where.numbers.join(', ')})`
-      : bucketRangesSql(where.buckets, where.numbers, quoteMysql(columnOf(where.buckets.column).name))
+  if (where.kind === 'range') {
+    const { from, after, to } = where
+    if (from === undefined && after === undefined && to === undefined) return 'TRUE'
+    const column = columnOf(where.column)
+    const order = { value: mysqlOrderSql(column), literal: (text: string) => orderedLiteral(column, text, where.column.type) }
+    const near = where.column.type.kind === 'string' ? nearSql(column, { ...where, from: from ?? after }) : []
+    return [`${order.value} IS NOT NULL`, ...near, ...limitsSql(order, where)].join(' AND ')
   }
-  const column = columnOf(where.column)
-  const value = mysqlOrderSql(column)
-  const literal = (text: string) => {
-    const written = mysqlLiteral(text, where.column.type)
-    return comparesBytes(column) || where.column.type.kind !== 'string' ? written : `CAST(${written} AS BINARY)`
-  }
-  const parts = [
-    `${value} IS NOT NULL`,
-    ...(where.from === undefined ? [] : [`${value} >= ${literal(where.from)}`]),
-    ...(where.after === undefined ? [] : [`${value} > ${literal(where.after)}`]),
-    ...(where.to === undefined ? [] : [`${value} < ${literal(where.to)}`]),
-  ]
-  return where.from === undefined && where.after === undefined && where.to === undefined ? 'TRUE' : parts.join(' AND ')
+  if (where.kind === 'sample') return `RAND() < ${where.share}`
+  const { buckets, numbers } = where
+  if (numbers.length === 0) return 'FALSE'
+  if (buckets.kind === 'hash') return `${mysqlBucketSql(buckets, columnOf)} IN (${numbers.join(', ')})`
+  const column = columnOf(buckets.column)
+  const name = quoteMysql(column.name)
+  const runs = runsOf(buckets, numbers)
+  if (buckets.kind === 'range') return runsSql(runs, name, (run) => limitsSql({ value: name, literal: (text) => text }, run).join(' AND '))
+  const bytes = { value: bytesSql(column), literal: (text: string) => bytesLiteral(column, text) }
+  return runsSql(runs, name, (run) => [...nearSql(column, run), ...limitsSql(bytes, run)].join(' AND '))
 }
 
-/** What a column is ordered and compared by. */
+interface Limits {
+  readonly from?: string | undefined
+  readonly after?: string | undefined
+  readonly to?: string | undefined
+}
+
+function limitsSql(order: { readonly value: string; literal(text: string): string }, { from, after, to }: Limits): string[] {
+  return [
+    ...(from === undefined ? [] : [`${order.value} >= ${order.literal(from)}`]),
+    ...(after === undefined ? [] : [`${order.value} > ${order.literal(after)}`]),
+    ...(to === undefined ? [] : [`${order.value} < ${order.literal(to)}`]),
+  ]
+}
+
+/**
+ * Limits that are no narrower than those wanted and that an index serves, where a column's order is that of bytes but for spaces at the end,
+ * which count for nothing: texts of printable characters alone stand alike in both, and a text past one of them is past its beginning.
+ */
+function nearSql(column: MysqlColumn, limits: Limits): string[] {
+  if (isByBytes(column) || !/_bin$/.test(column.collation ?? '') || !isUnicode(column)) return []
+  const name = quoteMysql(column.name)
+  const [from, to] = [limits.from, limits.to].map((text) => (text === undefined ? undefined : unescapeText(text)))
+  const isPrintable = (text: string) => /^[!-~]+$/.test(text)
+  return [
+    ...(from !== undefined && from.length > 1 && isPrintable(from) ? [`${name} >= ${mysqlText(from.slice(0, -1))}`] : []),
+    ...(to !== undefined && isPrintable(to) ? [`${name} < ${mysqlText(to)}`] : []),
+  ]
+}
+
+function orderedLiteral(column: MysqlColumn, text: string, type: DataType): string {
+  return type.kind === 'string' && column.collation !== undefined ? bytesLiteral(column, text) : mysqlLiteral(text, type)
+}
+
+/** What a column is ordered and compared by: texts by their bytes in UTF-8. */
 export function mysqlOrderSql(column: MysqlColumn): string {
-  return comparesBytes(column) ? quoteMysql(column.name) : `CAST(${quoteMysql(column.name)} AS BINARY)`
+  return column.collation === undefined ? quoteMysql(column.name) : bytesSql(column)
+}
+
+/** A value's text, in the order of its bytes in UTF-8. */
+function bytesSql(column: MysqlColumn): string {
+  const name = quoteMysql(column.name)
+  if (isByBytes(column)) return name
+  if (isUnicode(column)) return `CAST(${name} AS BINARY)`
+  return `CAST(CONVERT(${column.charset === undefined ? `CAST(${name} AS CHAR)` : name} USING utf8mb4) AS BINARY)`
+}
+
+/** A line's text to compare it with. */
+function bytesLiteral(column: MysqlColumn, text: string): string {
+  const plain = unescapeText(text)
+  return isByBytes(column) ? mysqlText(plain) : `X'${Buffer.from(plain).toString('hex')}'`
+}
+
+/** Whether the server's own order of a column is that of its texts' bytes in UTF-8. An ENUM is ordered by its list. */
+function isByBytes(column: MysqlColumn): boolean {
+  return isUnicode(column) && comparesBytes(column)
+}
+
+function isUnicode({ charset, dataType }: MysqlColumn): boolean {
+  return charset !== undefined && /^(?:utf8mb4|utf8mb3|utf8|ascii)$/.test(charset) && !/^(?:enum|set)$/.test(dataType)
 }

@@ -201,6 +201,7 @@ async function openMysql(options: MysqlOptions, store: string, signal: AbortSign
     version: isMariaDb ? `MariaDB ${version?.replace(/-.*/, '')}` : `MySQL ${version ?? ''}`,
     table: (name) => mysqlTable(server, name),
     sql,
+    usage: () => ({ connections: pool, retries: guarded.retries, ...connections.waited }),
     readState: (name) =>
       server.call('SELECT', 'sluice_state', async (session) => {
         try {

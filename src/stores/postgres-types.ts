@@ -1,6 +1,6 @@
 import { failure, STORE_TYPE_UNSUPPORTED } from '../errors/index.js'
 import { type DataType, type Field, typeText } from '../schema/index.js'
-import { bucketRangesSql } from './bucket-ranges.js'
+import { runsOf, runsSql } from './bucket-ranges.js'
 import { NULL, unescapeText } from './rows.js'
 import type { Buckets, Capabilities, Where } from './store.js'
 
@@ -197,33 +197,67 @@ export function postgresBucketSql(buckets: Buckets, columnOf: (field: Field) => 
     const line = postgresLineSql(buckets.columns.map((field) => ({ column: columnOf(field), type: field.type })))
     return `(('x' || left(md5(${line}), 4))::bit(16)::int % ${buckets.count})`
   }
+  if (buckets.kind === 'text') {
+    const value = bytesSql(columnOf(buckets.column))
+    return `(CASE WHEN ${value} IS NULL THEN 0 ELSE ${amongSql(buckets.bounds, value, 0)} END)`
+  }
   const value = quotePostgres(columnOf(buckets.column).name)
   const last = buckets.start + buckets.width * BigInt(buckets.count - 1)
   return `(CASE WHEN ${value} IS NULL OR ${value} < ${buckets.start} THEN 0 WHEN ${value} >= ${last} THEN ${buckets.count - 1} ELSE div(${value}::numeric - ${buckets.start}, ${buckets.width})::int END)`
 }
 
-/** What stands behind WHERE. */
-export function postgresWhereSql(where: Where, columnOf: (field: Field) => PostgresColumn): string {
-  if (where.kind === 'buckets') {
-    if (where.numbers.length === 0) return 'FALSE'
-    return where.buckets.kind === 'hash'
-      ? `${postgresBucketSql(where.buckets, columnOf)} IN (${where.numbers.join(', ')})`
-      : bucketRangesSql(where.buckets, where.numbers, quotePostgres(columnOf(where.buckets.column).name))
-  }
-  const column = columnOf(where.column)
-  const value = postgresOrderSql(column)
-  const literal = (text: string) => postgresLiteral(text, where.column.type)
-  const parts = [
-    ...(where.from === undefined ? [] : [`${value} >= ${literal(where.from)}`]),
-    ...(where.after === undefined ? [] : [`${value} > ${literal(where.after)}`]),
-    ...(where.to === undefined ? [] : [`${value} < ${literal(where.to)}`]),
-  ]
-  return parts.length === 0 ? 'TRUE' : parts.join(' AND ')
+/** Bounds that `width_bucket` looks through, one after the other. */
+const AT_ONCE = 32
+
+/** The number of a text's bucket. A longer tree of comparisons would be compiled, which takes longer than all that it is then quicker. */
+function amongSql(bounds: readonly string[], value: string, first: number): string {
+  if (bounds.length <= AT_ONCE)
+    return `${first} + width_bucket((${value})::text COLLATE "C", ARRAY[${bounds.map(textLiteral).join(', ')}]::text[])`
+  const middle = bounds.length >> 1
+  const [below, above] = [amongSql(bounds.slice(0, middle), value, first), amongSql(bounds.slice(middle + 1), value, first + middle + 1)]
+  return `CASE WHEN ${value} < ${textLiteral(bounds[middle] ?? '')} THEN ${below} ELSE ${above} END`
 }
 
-/** What a column is ordered and compared by. */
+/** What stands behind WHERE. */
+export function postgresWhereSql(where: Where, columnOf: (field: Field) => PostgresColumn): string {
+  if (where.kind === 'range') {
+    const column = columnOf(where.column)
+    return limitsSql(postgresOrderSql(column), (text) => postgresLiteral(text, where.column.type), where).join(' AND ') || 'TRUE'
+  }
+  if (where.kind === 'sample') return `random() < ${where.share}`
+  const { buckets, numbers } = where
+  if (numbers.length === 0) return 'FALSE'
+  if (buckets.kind === 'hash') return `${postgresBucketSql(buckets, columnOf)} IN (${numbers.join(', ')})`
+  const column = columnOf(buckets.column)
+  const [value, literal] = buckets.kind === 'text' ? [bytesSql(column), textLiteral] : [quotePostgres(column.name), (text: string) => text]
+  return runsSql(runsOf(buckets, numbers), value, (run) => limitsSql(value, literal, run).join(' AND '))
+}
+
+interface Limits {
+  readonly from?: string | undefined
+  readonly after?: string | undefined
+  readonly to?: string | undefined
+}
+
+function limitsSql(value: string, literal: (text: string) => string, { from, after, to }: Limits): string[] {
+  return [
+    ...(from === undefined ? [] : [`${value} >= ${literal(from)}`]),
+    ...(after === undefined ? [] : [`${value} > ${literal(after)}`]),
+    ...(to === undefined ? [] : [`${value} < ${literal(to)}`]),
+  ]
+}
+
+function textLiteral(text: string): string {
+  return postgresText(unescapeText(text))
+}
+
+/** What a column is ordered and compared by: texts by their bytes. */
 export function postgresOrderSql(column: PostgresColumn): string {
+  return lakeTypeOf(column).kind !== 'string' || column.type === 'numeric' ? quotePostgres(column.name) : bytesSql(column)
+}
+
+/** A value's text, in the order of its bytes. */
+function bytesSql(column: PostgresColumn): string {
   const value = quotePostgres(column.name)
-  if (lakeTypeOf(column).kind !== 'string' || column.type === 'numeric') return value
   return column.byBytes && (column.type === 'text' || column.type === 'varchar') ? value : `${value}::text COLLATE "C"`
 }

@@ -196,6 +196,7 @@ async function openPostgres(options: PostgresOptions, store: string, signal: Abo
     version: `PostgreSQL ${version}`,
     table: (name) => postgresTable(server, name),
     sql,
+    usage: () => ({ connections: pool, retries: guarded.retries, ...connections.waited }),
     readState: (name) =>
       server.call('SELECT', 'sluice_state', async (session) => {
         try {

@@ -80,10 +80,7 @@ export function engineRows(
       for await (const batch of session.stream(`SELECT ${lineSql(columns)} AS line FROM ${filtered(where)}`)) {
         signal?.throwIfAborted()
         for (let row = 0; row < batch.size; row++) lines.push(batch.value(row, 0) as string)
-        if (lines.length >= batchRows) {
-          yield new RowBatch(columns, lines)
-          lines = []
-        }
+        for (; lines.length >= batchRows; lines = lines.slice(batchRows)) yield new RowBatch(columns, lines.slice(0, batchRows))
       }
       if (lines.length > 0) yield new RowBatch(columns, lines)
     },
@@ -138,12 +135,13 @@ export function storeRows(
 
 /** Ranges that share no bucket: a server computes a digest with one processor for each connection. */
 function halvesOf(buckets: Buckets): (Where | undefined)[] {
-  if (buckets.kind !== 'range' || buckets.count < 2) return [undefined]
-  const middle = String(buckets.start + buckets.width * BigInt(buckets.count >> 1))
-  const half = { kind: 'range', column: buckets.column } as const
+  if (buckets.kind === 'hash' || buckets.count < 2) return [undefined]
+  const half = buckets.count >> 1
+  const middle = buckets.kind === 'text' ? (buckets.bounds[half - 1] ?? '') : String(buckets.start + buckets.width * BigInt(half))
+  const range = { kind: 'range', column: buckets.column } as const
   return [
-    { ...half, to: middle },
-    { ...half, from: middle },
+    { ...range, to: middle },
+    { ...range, from: middle },
   ]
 }
 

@@ -77,11 +77,23 @@ export interface OpenStore {
   table(name: string): OpenTable
   /** Where it runs SQL. */
   readonly sql?: StoreSql
+  /** What its calls met with so far, where it is reached over connections. */
+  readonly usage?: () => StoreUsage
   /** A short text kept in the store itself under a name (in the table `sluice_state`), so that it cannot disagree with the rows beside it. */
   readState(name: string): Promise<string | undefined>
   writeState(name: string, text: string): Promise<void>
   /** Ends its connections. Never throws. */
   close(): Promise<void>
+}
+
+export interface StoreUsage {
+  /** That it may have open at a time. */
+  readonly connections: number
+  /** Calls that were made again after a transient failure. */
+  readonly retries: number
+  /** How often a call found all connections in use, and for how long such calls waited, together. */
+  readonly waits: number
+  readonly waitedMs: number
 }
 
 export interface TableShape {
@@ -101,20 +113,23 @@ export interface TableToMake {
 }
 
 /**
- * Which rows: those of a range of one column (`from` and below `to`, each as a line has it), or those of some buckets.
- * `after` is a range that leaves its start out.
+ * Which rows: those of a range of one column (`from` and below `to`, each as a line has it), those of some buckets, or any, each with a chance
+ * of `share`. `after` is a range that leaves its start out.
  */
 export type Where =
   | { readonly kind: 'range'; readonly column: Field; readonly from?: string; readonly after?: string; readonly to?: string }
   | { readonly kind: 'buckets'; readonly buckets: Buckets; readonly numbers: readonly number[] }
+  | { readonly kind: 'sample'; readonly share: number }
 
 /**
- * How rows are sorted into buckets, numbered from 0.
+ * How rows are sorted into buckets, numbered from 0, which is also the one of rows without a value.
  * - `range`: by a whole number: `floor((value - start) / width)`, at least 0 and at most `count - 1`.
+ * - `text`: by a text: how many of the bounds it is not before. Bounds are written as in lines and ascend by their bytes; `count` is one more.
  * - `hash`: by the line of the key's columns: the number that the first 4 hexadecimal digits of its MD5 are, modulo `count` (a power of 2, at most 65,536).
  */
 export type Buckets =
   | { readonly kind: 'range'; readonly column: Field; readonly start: bigint; readonly width: bigint; readonly count: number }
+  | { readonly kind: 'text'; readonly column: Field; readonly bounds: readonly string[]; readonly count: number }
   | { readonly kind: 'hash'; readonly columns: readonly Field[]; readonly count: number }
 
 /** The rows of one bucket in short. `xor` and `sum` are over the first 15 hexadecimal digits (60 bits) of the MD5 of each row's line. */

@@ -1,5 +1,6 @@
 import { quoteName, quoteText, sqlType } from '../engine/index.js'
 import type { DataType } from '../schema/index.js'
+import { textBucketSql } from './bucket-ranges.js'
 import { lineSql } from './lines.js'
 import { unescapeText } from './rows.js'
 import type { Buckets, Where } from './store.js'
@@ -24,6 +25,7 @@ function valueSql(text: string, type: DataType): string {
 /** ` WHERE ...`, on the engine's own columns. */
 export function whereSql(where: Where | undefined): string {
   if (where === undefined) return ''
+  if (where.kind === 'sample') return ` WHERE random() < ${where.share}`
   if (where.kind === 'buckets') {
     return where.numbers.length === 0 ? ' WHERE false' : ` WHERE ${bucketSql(where.buckets)} IN (${where.numbers.join(', ')})`
   }
@@ -42,6 +44,8 @@ export function whereSql(where: Where | undefined): string {
 /** The number of a row's bucket. */
 export function bucketSql(buckets: Buckets): string {
   if (buckets.kind === 'hash') return `CAST('0x' || left(md5(${lineSql(buckets.columns)}), 4) AS BIGINT) % ${buckets.count}`
+  if (buckets.kind === 'text')
+    return textBucketSql(buckets.bounds, quoteName(buckets.column.name), (text) => valueSql(text, buckets.column.type))
   const { column, start, width, count } = buckets
   return `CAST(least(${count - 1}, greatest(0, (CAST(${quoteName(column.name)} AS HUGEINT) - (${start})) // ${width})) AS BIGINT)`
 }

@@ -402,6 +402,13 @@ export function storeConformance({ describe, it, equal, open }: StoreConformance
           equal(await lineSet(table, TRIPS, { ...where, numbers: [] }), [])
         }
       })
+      test('gives a sample', async ({ table }) => {
+        const lines = new Set(await filled(table, 1_000))
+        const seen = await lineSet(table, TRIPS, { kind: 'sample', share: 0.3 })
+        equal(seen.filter((line) => lines.has(line)).length, seen.length)
+        // Ten times the spread of that many draws, which is 14.5.
+        equal(Math.abs(seen.length - 300) < 145, true)
+      })
       test('gives rows in order, as many as wanted', async ({ store, table }) => {
         const lines = await filled(table, 30)
         if (!store.capabilities.orderedScan) {
@@ -494,6 +501,9 @@ export function storeConformance({ describe, it, equal, open }: StoreConformance
           equal(inOrder(await table.digests(columns, buckets)), await engineDigests(columns, kept, buckets))
           equal(inOrder(await table.digests(columns, buckets, where)), await engineDigests(columns, within, buckets))
         }
+        const text = columns.find(({ name }) => name === 'string') ?? ZONE
+        const byText: Buckets = { kind: 'text', column: text, bounds: [' ', 'A', 'a', 'a ', 'é', '😀'], count: 7 }
+        equal(inOrder(await table.digests(columns, byText)), await engineDigests(columns, kept, byText))
         const two = pick(columns, ['string', 'id'])
         const twos = new RowBatch(columns, kept).pick(['string', 'id']).lines
         equal(inOrder(await table.digests(two, hashed(4))), await engineDigests(two, twos, hashed(4)))
@@ -801,6 +811,10 @@ function bucketings(): { buckets: Buckets; numberOf: (line: string) => number }[
     { buckets: ranged(-100n, 100n, 64), numberOf: (line) => Math.floor((Number(id(line)) + 100) / 100) },
     { buckets: hashed(8), numberOf: (line) => md5(id(line)) % 8 },
     {
+      buckets: { kind: 'text', column: ZONE, bounds: ['zone', 'zone 1', 'zone 3'], count: 4 },
+      numberOf: (line) => ['zone', 'zone 1', 'zone 3'].filter((bound) => bound <= (line.split('\t')[1] ?? '')).length,
+    },
+    {
       buckets: { kind: 'hash', columns: [ZONE, KEY], count: 16 },
       numberOf: (line) => md5(`${line.split('\t')[1]}\t${id(line)}`) % 16,
     },
@@ -833,7 +847,9 @@ async function engineDigests(columns: readonly Field[], lines: readonly string[]
     const bucket =
       buckets.kind === 'hash'
         ? `CAST('0x' || left(md5(${lineSql(buckets.columns)}), 4) AS BIGINT) % ${buckets.count}`
-        : `least(${buckets.count - 1}, greatest(0, CAST(floor((${quoteName(buckets.column.name)} - (${buckets.start})) / ${buckets.width}) AS BIGINT)))`
+        : buckets.kind === 'text'
+          ? `len(list_filter([${buckets.bounds.map(literal).join(', ')}], lambda bound: bound <= ${quoteName(buckets.column.name)}))`
+          : `least(${buckets.count - 1}, greatest(0, CAST(floor((${quoteName(buckets.column.name)} - (${buckets.start})) / ${buckets.width}) AS BIGINT)))`
     const found = await session.rows(
       `SELECT ${bucket} AS bucket, count(*) AS rows, bit_xor(${hashSql('line')}) AS xor, sum(${hashSql('line')}) AS sum
        FROM (SELECT *, ${lineSql(columns)} AS line FROM rows) GROUP BY 1 ORDER BY 1`,
