@@ -1163,6 +1163,15 @@ export const SYNC_MOSTLY_REFUSED = define<{ name: string; refused: number; sent:
   hint: () => 'Give the target columns that take the values, or leave those columns out with `except`; then run it again.',
 })
 
+export const SYNC_POOL_TOO_SMALL = define<{ name: string; store: string }>({
+  code: 'SYNC_POOL_TOO_SMALL',
+  retry: 'terminal',
+  exit: 2,
+  message: ({ name, store }) =>
+    `The sync "${name}" reads and writes ${store}, which has one connection: what is read could never be written.`,
+  hint: () => 'Give the store `pool: 2`, or more.',
+})
+
 export const ANOMALIES_UNKNOWN = define<{ name: string; known: readonly string[] }>({
   code: 'ANOMALIES_UNKNOWN',
   retry: 'terminal',

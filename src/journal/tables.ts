@@ -113,6 +113,17 @@ const syncs = {
   error: column.string(),
 } satisfies Columns
 
+const storeUsage = {
+  run_id: column.string(),
+  sync: column.string(),
+  store: column.string(),
+  connections: column.long({ description: 'That the store may have open at a time.' }),
+  retries: column.long({ description: 'Calls that were made again after a transient failure.' }),
+  waits: column.long({ description: 'Calls that found all connections in use.' }),
+  waited_ms: column.long({ description: 'How long these waited, together.' }),
+  recorded_at: column.timestamp(),
+} satisfies Columns
+
 const reconciliations = {
   run_id: column.string(),
   sync: column.string(),
@@ -167,6 +178,7 @@ export const JOURNAL = {
   profiles,
   metric_samples: metricSamples,
   syncs,
+  store_usage: storeUsage,
   reconciliations,
   dead_letters: deadLetters,
   anomaly_runs: anomalyRuns,

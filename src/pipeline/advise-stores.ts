@@ -7,7 +7,7 @@ import type { OpenStore, StoreSql } from '../stores/index.js'
 import { readSqlTests, type Sync } from '../sync/index.js'
 import { operationSeconds } from '../sync/metrics.js'
 import { planOf, statementSyntax } from './advise-statement.js'
-import { openStores } from './stores.js'
+import { openStores, storeName } from './stores.js'
 import type { Workspace } from './workspace.js'
 
 /** Facts about stores, for the advisers: what the journal says of syncs and searches, and how stores plan what they are tested with. */
@@ -25,11 +25,14 @@ export async function syncFacts({ project }: Workspace, journal: Journal, since:
     (samples) => `SELECT run_id, json_extract_string(labels, '$.operation') AS operation, max(value) AS seconds FROM ${samples}
       WHERE metric = ${quoteText(operationSeconds.definition.name)} AND recorded_at >= ${since} GROUP BY ALL`,
   )
+  const used = await journal.read('store_usage', `WHERE recorded_at >= ${since}`)
   return project.syncs.map((one) => {
     const own = rows.filter((row) => row.sync === one.name)
     const compared = proved.filter((row) => row.sync === one.name).map((row) => Number(row.compared))
     return {
       name: one.name,
+      from: 'store' in one.from ? storeName(project, one.from.store) : undefined,
+      to: storeName(project, one.to.store),
       fromStore: 'store' in one.from,
       cursor: one.cursor,
       batchRows: batchRowsOf(one),
@@ -38,6 +41,7 @@ export async function syncFacts({ project }: Workspace, journal: Journal, since:
         syncRun(
           row,
           batches.find((sample) => sample['run_id'] === row.run_id && sample['operation'] === `sync ${one.name}`),
+          used.filter((usage) => usage.run_id === row.run_id && usage.sync === one.name),
         ),
       ),
       knownRows: Math.max(0, ...compared, ...own.map((row) => Number(row.rows))),
@@ -45,7 +49,11 @@ export async function syncFacts({ project }: Workspace, journal: Journal, since:
   })
 }
 
-function syncRun(row: JournalRead<'syncs'>, batch: Readonly<Record<string, unknown>> | undefined): SyncFacts['runs'][number] {
+function syncRun(
+  row: JournalRead<'syncs'>,
+  batch: Readonly<Record<string, unknown>> | undefined,
+  used: readonly JournalRead<'store_usage'>[],
+): SyncFacts['runs'][number] {
   const error = row.error === null ? undefined : (JSON.parse(row.error) as ErrorDocument)
   const rows = Number(row.rows)
   return {
@@ -58,6 +66,13 @@ function syncRun(row: JournalRead<'syncs'>, batch: Readonly<Record<string, unkno
     // Without a batch, it is the time of all.
     batchSeconds: batch === undefined || rows === 0 ? undefined : Number(batch['seconds']),
     transient: error?.retry === 'transient' ? error.code : undefined,
+    usage: used.map(({ store, connections, retries, waits, waited_ms }) => ({
+      store: store ?? '',
+      connections: Number(connections),
+      retries: Number(retries),
+      waits: Number(waits),
+      waitedSeconds: Number(waited_ms) / 1000,
+    })),
   }
 }
 

@@ -21,10 +21,14 @@ import { quarantinePath } from '../quality/index.js'
 import { expectationFailures, expectationResults, gateRows, quarantinedShare, quarantineRows, stepGateRows } from '../quality/metrics.js'
 import { reconciledRows, reconciliationEnded, storeDifferences } from '../reconciliation/metrics.js'
 import { driftedColumns, filesSeen, schemaDrift } from '../sources/metrics.js'
+import type { StoreUsage } from '../stores/index.js'
 import {
   operationCpu,
   operationMemory,
   operationSeconds,
+  storeRetries,
+  storeWaited,
+  storeWaits,
   syncedRows,
   syncFailed,
   syncRefused,
@@ -142,6 +146,12 @@ export class RunMetrics {
     syncSeconds.with(labels, registry).set(durationMs / 1000)
     syncSucceeded.with(labels, registry).setToNow()
     syncRefused.with(labels, registry).set(deadLettered)
+  }
+
+  usage({ store, retries, waits, waitedMs }: StoreUsage & { readonly store: string }): void {
+    storeRetries.with({ store }, this.#registry).inc(retries)
+    storeWaits.with({ store }, this.#registry).inc(waits)
+    storeWaited.with({ store }, this.#registry).inc(waitedMs / 1000)
   }
 
   /** @param causes every cause there is: those that were not found are 0 */

@@ -7,6 +7,7 @@ import {
   type SluiceError,
   STEP_BLOCKED,
   SYNC_MOSTLY_REFUSED,
+  SYNC_POOL_TOO_SMALL,
   SYNC_SOURCE_MISSING,
   SYNC_UNKNOWN,
   UNEXPECTED,
@@ -45,6 +46,7 @@ import { type BatchRecord, cpuMeter, keepOperations, memoryShare, type Operation
 import { newRunId } from './run.js'
 import { RunMetrics } from './run-metrics.js'
 import { openStores, tableLabel } from './stores.js'
+import { recordSync, recordUsage } from './sync-records.js'
 import type { SyncMode, SyncResult } from './sync-result.js'
 import { openSides, renamedSql, requireUniqueKey, type Sides } from './sync-sides.js'
 import type { Workspace } from './workspace.js'
@@ -172,6 +174,7 @@ export async function syncAll(workspace: Workspace, options: SyncRunOptions = {}
       metrics.sync(result)
       metrics.operation(operation)
       await recordSync(journal, runId, result)
+      await recordUsage(workspace, stores, journal, metrics, runId, one)
     }
     await keepAfter(workspace, stores, journal, metrics, runId, operations, batches, (problem) =>
       options.observer?.onProgress?.('records', problem),
@@ -310,7 +313,17 @@ class Copy {
     return this.#whole(sides, state)
   }
 
+  /** Ranges of a store that may be read side by side: each keeps a connection until its end, and what it gives has to be written by another. */
+  #readers({ targetStore, to }: Sides): number {
+    const { name, from, to: target, parallel, place } = this.#sync
+    const isOne = 'store' in from && from.store === target.store && targetStore.sql !== undefined
+    const connections = isOne ? (targetStore.usage?.().connections ?? parallel + 1) : parallel + 1
+    if (connections < 2) throw failure(SYNC_POOL_TOO_SMALL, { name, store: to.replace(/\.[^.]*$/, '') }, { place })
+    return Math.min(parallel, connections - 1)
+  }
+
   async #fromStore(sides: Sides, state: SyncState | undefined): Promise<Done> {
+    this.#readers(sides)
     const { cursor: column } = sides
     if (state?.cursor !== undefined && column !== undefined && sides.sourceTable !== undefined) {
       // Of times, all rows up to the cursor are in; of numbers, another row may have come with the same.
@@ -332,7 +345,7 @@ class Copy {
   async #load(sides: Sides): Promise<Done> {
     const total = await sides.source.count()
     const options = this.#applyOptions(sides, total)
-    const ranges = sides.sourceTable === undefined ? [] : await rangesOf(sides.source, this.#sync.parallel)
+    const ranges = sides.sourceTable === undefined ? [] : await rangesOf(sides.source, this.#readers(sides))
     if (ranges.length < 2) {
       const done = await put(sides.targetTable, sides.source.scan({ batchRows: options.batchRows }), { ...options, fresh: true })
       return { ...done, mode: 'load', reason: `${sides.to} was empty` }
@@ -552,25 +565,4 @@ export function rowText(line: string, columns: readonly Field[]): Record<string,
 
 function count(value: number): string {
   return value.toLocaleString('en-US')
-}
-
-async function recordSync(journal: Journal, runId: string, result: SyncResult): Promise<void> {
-  await journal.append('syncs', [
-    {
-      run_id: runId,
-      sync: result.name,
-      source: result.from,
-      target: result.to,
-      status: result.status,
-      mode: result.mode,
-      inserted: result.inserted,
-      updated: result.updated,
-      deleted: result.deleted,
-      dead_lettered: result.deadLettered,
-      rows: result.rows,
-      started_at: Timestamp.fromDate(new Date(result.startedAt)),
-      duration_ms: result.durationMs,
-      error: result.error === undefined ? null : JSON.stringify(result.error),
-    },
-  ])
 }

@@ -40,6 +40,20 @@ export const operationMemory = gauge('sluice_store_operation_memory_ratio', {
   labels: operation,
 })
 
+export const storeRetries = counter('sluice_store_retries_total', {
+  help: 'Calls to a store that syncs made again after a transient failure.',
+  labels: { store: '*' },
+})
+export const storeWaits = counter('sluice_store_connection_waits_total', {
+  help: 'Calls of syncs to a store that found all of its connections in use.',
+  labels: { store: '*' },
+})
+export const storeWaited = counter('sluice_store_connection_wait_seconds_total', {
+  help: 'Seconds that calls of syncs waited for a connection to a store, together.',
+  unit: 'seconds',
+  labels: { store: '*' },
+})
+
 export interface StoreAlertOptions {
   readonly threshold?: number
   readonly for?: Duration

@@ -188,16 +188,41 @@ describe('a plan', () => {
 const MINUTE = 60_000
 
 function syncRun(facts: Partial<SyncRunFacts> = {}): SyncRunFacts {
-  return { at: 0, status: 'ok', mode: 'changes', seconds: 60, rows: 0, refused: 0, batchSeconds: undefined, transient: undefined, ...facts }
+  return {
+    at: 0,
+    status: 'ok',
+    mode: 'changes',
+    seconds: 60,
+    rows: 0,
+    refused: 0,
+    batchSeconds: undefined,
+    transient: undefined,
+    usage: [],
+    ...facts,
+  }
 }
 
 function sync(facts: Partial<SyncFacts> = {}): SyncFacts {
-  return { name: 'to_store', fromStore: false, cursor: undefined, batchRows: 5_000, parallel: 2, runs: [], knownRows: 0, ...facts }
+  return {
+    name: 'to_store',
+    from: undefined,
+    to: 'warehouse',
+    fromStore: false,
+    cursor: undefined,
+    batchRows: 5_000,
+    parallel: 2,
+    runs: [],
+    knownRows: 0,
+    ...facts,
+  }
 }
 
 /** Loads of a hundred batches. */
 const loads = (batchSeconds: number, seconds: number, rows = 500_000) => [syncRun({ mode: 'load', rows, seconds, batchSeconds })]
 const compares = (count: number, rows: number) => Array.from({ length: count }, () => syncRun({ mode: 'compare', rows }))
+/** Runs of 60 s, in each of which calls waited. */
+const waiting = (waits: number, waitedSeconds: number, connections: number, store = 'warehouse') =>
+  [1, 2].map(() => syncRun({ usage: [{ store, connections, retries: 0, waits, waitedSeconds }] }))
 const failing = (count: number, wait: number) =>
   Array.from({ length: count }, (_, index) => [
     syncRun({ at: index * 600 * MINUTE, status: 'failed', transient: 'STORE_UNREACHABLE' }),
@@ -228,6 +253,17 @@ describe('an adviser of syncs speaks where figures show something, and is silent
     ['a small table', sync({ fromStore: true, knownRows: 9_000, runs: compares(3, 20) }), []],
     ['a dataset, which has versions', sync({ knownRows: 100_000, runs: compares(3, 20) }), []],
 
+    ['eight side by side on four connections', sync({ parallel: 8, runs: waiting(100, 200, 4) }), ['pool-size to_store medium']],
+    ['the same, which took little time', sync({ parallel: 8, runs: waiting(100, 20, 4) }), []],
+    ['some waits at the beginning', sync({ parallel: 8, runs: waiting(4, 200, 4) }), []],
+    ['as many connections as there are side by side', sync({ parallel: 4, runs: waiting(100, 100, 4) }), []],
+    [
+      'as many, of a store that is read and written',
+      sync({ from: 'warehouse', parallel: 4, runs: waiting(100, 40, 4) }),
+      ['pool-size to_store low'],
+    ],
+    ['the store that is read', sync({ from: 'ledger', parallel: 8, runs: waiting(100, 40, 4, 'ledger') }), ['pool-size to_store low']],
+
     ['a failure that passed, twice', sync({ runs: failing(2, MINUTE) }), ['sync-retries to_store medium']],
     ['a failure that passed, once', sync({ runs: failing(1, MINUTE) }), []],
     ['failures that lasted for hours', sync({ runs: failing(2, 120 * MINUTE) }), []],
@@ -240,6 +276,16 @@ describe('an adviser of syncs speaks where figures show something, and is silent
     const [advice] = about({ syncs: [sync({ runs: loads(9, 460) })] })
     expect(advice?.how).toBe('Set `batchRows: 1000` in the definition of to_store.')
     expect(advice?.expected).toMatch(/^A batch takes about 1\.8 s: /)
+  })
+
+  test('with as many connections as it needs, and what is to be won', () => {
+    const [advice] = about({ syncs: [sync({ parallel: 8, runs: waiting(100, 200, 4) })] })
+    expect(advice?.how).toBe(
+      'Give warehouse `pool: 8` where it is defined; or leave its pool, and set `parallel: 4` in the definition of to_store.',
+    )
+    // 200 s of waiting by eight at a time.
+    expect(advice?.expected).toMatch(/^Up to 25 s less a run of 60 s, /)
+    expect(advice?.evidence.map(({ value }) => value)).toEqual([2, 200, 400, 120, 400 / 960, 4])
   })
 
   test('with the cursor that is there and is not gone by', () => {
@@ -311,6 +357,7 @@ test('every adviser of stores has spoken above, and none has another id than its
     syncs: [
       sync({ runs: loads(9, 460) }),
       sync({ fromStore: true, knownRows: 100_000, runs: compares(3, 20) }),
+      sync({ parallel: 8, runs: waiting(100, 200, 4) }),
       sync({ runs: failing(2, MINUTE) }),
     ],
     anomalies: [

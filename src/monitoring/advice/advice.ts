@@ -102,6 +102,9 @@ export interface IndexableColumns {
 
 export interface SyncFacts {
   readonly name: string
+  /** The stores, by the project's names for them; a dataset has none. */
+  readonly from: string | undefined
+  readonly to: string
   readonly fromStore: boolean
   /** Of a store: a column that grows with every change. */
   readonly cursor: string | undefined
@@ -126,6 +129,17 @@ export interface SyncRunFacts {
   readonly batchSeconds: number | undefined
   /** The code of what it failed with, where trying again may help. */
   readonly transient: string | undefined
+  /** Of stores whose calls waited for a connection, or were made again. */
+  readonly usage: readonly StoreUsageFacts[]
+}
+
+export interface StoreUsageFacts {
+  readonly store: string
+  /** That it may have open at a time. */
+  readonly connections: number
+  readonly retries: number
+  readonly waits: number
+  readonly waitedSeconds: number
 }
 
 export interface AnomalyFacts {

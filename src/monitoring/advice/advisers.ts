@@ -8,6 +8,7 @@ import { indexes } from './indexes.js'
 import { judging } from './judging.js'
 import { memory } from './memory.js'
 import { partitioning } from './partitioning.js'
+import { poolSize } from './pool-size.js'
 import { retries } from './retries.js'
 import { syncBatches } from './sync-batches.js'
 import { vacuum } from './vacuum.js'
@@ -17,7 +18,7 @@ import { zOrder } from './z-order.js'
 export const DATASET_ADVISERS: readonly Adviser[] = [incremental, partitioning, zOrder, compaction, memory, checkpoint, batchSize, vacuum]
 
 /** On stores, syncs and searches for odd rows. */
-export const STORE_ADVISERS: readonly Adviser[] = [indexes, syncBatches, comparing, retries, judging]
+export const STORE_ADVISERS: readonly Adviser[] = [indexes, syncBatches, poolSize, comparing, retries, judging]
 
 const ADVISERS = [...DATASET_ADVISERS, ...STORE_ADVISERS]
 

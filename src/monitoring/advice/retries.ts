@@ -27,6 +27,11 @@ export const retries: Adviser = {
           evidence: [
             { what: 'failures in 30 days after which the next run went well', value: passed.length, unit: 'count' },
             { what: 'runs in 30 days', value: runs.length, unit: 'count' },
+            {
+              what: 'calls that went well when they were made again',
+              value: runs.flatMap((run) => (run.status === 'ok' ? run.usage : [])).reduce((sum, one) => sum + one.retries, 0),
+              unit: 'count',
+            },
             { what: 'time until that next run, of the middle one', value: medianOf(passed.map((one) => one.waited)), unit: 'seconds' },
           ],
           expected:
