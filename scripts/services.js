@@ -45,7 +45,12 @@ const services = [
         args: [
           ...['--no-defaults', `--datadir=${data}`, '--bind-address=127.0.0.1', `--port=${port}`, `--socket=${join(place, 'socket')}`],
           ...['--skip-name-resolve', '--local-infile=1', '--max-allowed-packet=64M', '--character-set-server=utf8mb4'],
-          ...['--innodb-flush-log-at-trx-commit=2', '--innodb-buffer-pool-size=512M', '--innodb-autoinc-lock-mode=2', `--init-file=${first}`],
+          ...[
+            '--innodb-flush-log-at-trx-commit=2',
+            '--innodb-buffer-pool-size=512M',
+            '--innodb-autoinc-lock-mode=2',
+            `--init-file=${first}`,
+          ],
         ],
       }
     },
