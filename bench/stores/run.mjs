@@ -12,6 +12,7 @@ import { servers } from './servers.mjs'
 
 const PARTS = ['load', 'sync', 'reconcile']
 const KEYS = ['trip_id', 'record_id']
+const PEERS = ['inserts', 'upserts']
 const RELADIFF = 'reladiff[mysql,postgresql]==0.6.0'
 /** Rows and documents a second of the system that this one is measured against. */
 const REFERENCE = { load: 2_222, sync: 6_600 }
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: PARTS.join(',') },
     repeats: { type: 'string', default: '3' },
     key: { type: 'string', default: KEYS.join(',') },
+    peers: { type: 'string', default: PEERS.join(',') },
     data: { type: 'string', default: process.env.SLUICE_TEST_DATA ?? '../shared/data' },
     reladiff: { type: 'string' },
     threads: { type: 'string', default: '2' },
@@ -37,6 +39,7 @@ const usage = `usage: node bench/stores/run.mjs [options], after npm run build a
   --only PARTS     load, sync, reconcile; all of them unless told
   --repeats N      measured runs of each side after a warm-up, 3 unless told; medians are compared
   --key NAMES      keys to reconcile by: trip_id, a whole number; record_id, text; both unless told
+  --peers NAMES    what the driver is given in sync: inserts, upserts; both unless told, and upserts take four times as long
   --data FOLDER    where nyc-yellow/ lies: SLUICE_TEST_DATA, else ../shared/data
   --reladiff PATH  the program; unless told it is installed by pip, once, into ${join(tmpdir(), 'sluice-bench-reladiff')}
   --threads N      reladiff's threads for each database, 2 unless told: a sync or a reconciliation of ours has two connections
@@ -51,7 +54,7 @@ parts
 It needs MYSQL_URL, POSTGRES_URL and MONGODB_URL, and makes a database of its own on each, which it drops at the end.
 "inside" is the work itself, "whole" has the start of Node in it.`
 const [rows, documents, repeats] = [Number(values.rows), Number(values.documents), Number(values.repeats)]
-const [only, keys] = [values.only.split(','), values.key.split(',')]
+const [only, keys, peers] = [values.only.split(','), values.key.split(','), values.peers.split(',')]
 const wrong = (problem) => {
   console.error(`${problem}\n\n${usage}`)
   process.exit(2)
@@ -65,6 +68,7 @@ if (!(Number.isInteger(documents) && documents >= 1)) wrong('documents: at least
 if (!(Number.isInteger(repeats) && repeats >= 1)) wrong('repeats: at least 1')
 if (!only.every((part) => PARTS.includes(part))) wrong(`only: ${PARTS.join(', ')}`)
 if (!keys.every((key) => KEYS.includes(key))) wrong(`key: ${KEYS.join(', ')}`)
+if (!peers.every((peer) => PEERS.includes(peer))) wrong(`peers: ${PEERS.join(', ')}`)
 for (const name of ['MYSQL_URL', 'POSTGRES_URL', 'MONGODB_URL']) if (!process.env[name]) wrong(`${name} is not set`)
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -202,15 +206,14 @@ async function sync() {
       require(right, `the sync did otherwise: ${JSON.stringify({ ...done, held })}`)
       return { insideMs: done.durationMs, wholeMs: wallMs }
     },
-    inserts: bare('inserts'),
-    upserts: bare('upserts'),
+    ...Object.fromEntries(peers.map((mode) => [mode, bare(mode)])),
   }
   let proven = false
   const same = async () => {
     if (proven) return
     await sluice(['reconcile', 'trips_to_documents', '--level', 'rows'], fewer)
     const sizes = await fewer.mongodb((database) =>
-      Promise.all(['taxi_trips', 'peer_inserts', 'peer_upserts'].map((one) => digestOf(database.collection(one)))),
+      Promise.all(['taxi_trips', ...peers.map((mode) => `peer_${mode}`)].map((one) => digestOf(database.collection(one)))),
     )
     require(new Set(sizes).size === 1, `the collections differ: ${sizes.join(', ')}`)
     proven = true
@@ -230,12 +233,11 @@ async function sync() {
     documentsPerSecond: {
       inside: perSecond(medians.sluice.insideMs),
       whole: perSecond(medians.sluice.wholeMs),
-      inserts: perSecond(medians.inserts.insideMs),
-      upserts: perSecond(medians.upserts.insideMs),
+      ...Object.fromEntries(peers.map((mode) => [mode, perSecond(medians[mode].insideMs)])),
       encoding: encoded,
       encodingByProcessor: Math.round((rows / median(encoding.map((one) => one.processorMs))) * 1000),
     },
-    ofDriver: { inserts: medians.inserts.insideMs / medians.sluice.insideMs, upserts: medians.upserts.insideMs / medians.sluice.insideMs },
+    ofDriver: Object.fromEntries(peers.map((mode) => [mode, medians[mode].insideMs / medians.sluice.insideMs])),
     encodingOfReference: encoded / REFERENCE.sync,
     bytesPerDocument: Math.round(encoding[0].bytes / rows),
     measured: { ...measured, encoding },
@@ -243,11 +245,11 @@ async function sync() {
   console.log(`\nsync of ${count(result.documents)} documents, medians of ${repeats}; reading and encoding alone, of ${count(rows)}`)
   console.log(line('sluice sync, inside', `${count(found.documentsPerSecond.inside)} documents/s`))
   console.log(line('sluice sync, whole', `${count(found.documentsPerSecond.whole)} documents/s`))
-  console.log(line('bulkWrite, inserts', `${count(found.documentsPerSecond.inserts)} documents/s`, 'what a first load sends'))
-  console.log(line('bulkWrite, upserts', `${count(found.documentsPerSecond.upserts)} documents/s`))
-  console.log(
-    line('ours of the driver', `${found.ofDriver.inserts.toFixed(2)} (goal 0.9)`, `${found.ofDriver.upserts.toFixed(2)} of upserts`),
-  )
+  for (const mode of peers) {
+    const [perSecondOf, ratio] = [found.documentsPerSecond[mode], found.ofDriver[mode]]
+    const note = mode === 'inserts' ? ', which a first load sends (goal 0.9)' : ''
+    console.log(line(`bulkWrite, ${mode}`, `${count(perSecondOf)} documents/s`, `ours ${ratio.toFixed(2)} of that${note}`))
+  }
   console.log(line('reading and encoding', `${count(encoded)} documents/s (goal 66,000)`, `${found.bytesPerDocument} bytes each`))
   console.log(line('', `${count(found.documentsPerSecond.encodingByProcessor)} documents a second of Node's processor time`))
   return found
