@@ -8,6 +8,7 @@ import type { Advice, Trial } from '../monitoring/advice/index.js'
 import { DeltaTable, scanFiles } from '../table/index.js'
 import { filesThat, whereHolds } from '../table/snapshot.js'
 import { type RowsMeasured, tryIndex, tryJudgingPart } from './advise-store-trial.js'
+import { trySync } from './advise-sync-trial.js'
 import type { Workspace } from './workspace.js'
 
 /** Advice tried on a copy. The lake itself is read and never written. */
@@ -28,7 +29,7 @@ export interface Measured {
   readonly after: Measurement
 }
 
-type TableTrial = Exclude<Trial, { readonly change: 'index' | 'judge-part' }>
+type TableTrial = Exclude<Trial, { readonly change: 'index' | 'judge-part' | 'sync' }>
 
 const READS = 5
 /** The copy, and what is written beside it. */
@@ -43,6 +44,7 @@ export async function tryAdvice(workspace: Workspace, session: Session, advice: 
   const { trial } = advice
   if (trial === undefined) return undefined
   if (trial.change === 'index') return tryIndex(workspace, trial)
+  if (trial.change === 'sync') return trySync(workspace, session, trial)
   if (trial.change === 'judge-part') return tryJudgingPart(workspace, session, trial)
   const source = workspace.table({ name: advice.about }, session)
   const bytes = (await workspace.storage.walk(source.path)).reduce((sum, file) => sum + file.bytes, 0)

@@ -93,7 +93,7 @@ const CAPABILITIES: Capabilities = {
  * `sluice_shapes` keeps what type each column has.
  */
 export function mongodb(options: MongoDBOptions = {}): Store {
-  const { url, retry, pool = 4, timeout = 600_000, connectTimeout = 10_000 } = options
+  const { url, retry, timeout = 600_000, connectTimeout = 10_000 } = options
   const described = () => {
     if (isSecret(url) && (process.env[url.name] ?? '') === '') return `mongodb at env(${url.name})`
     const parts = url === undefined ? undefined : partsOf(isSecret(url) ? readSecret(url) : url)
@@ -105,7 +105,7 @@ export function mongodb(options: MongoDBOptions = {}): Store {
     capabilities: CAPABILITIES,
     describe: described,
     lacking: () => (options.client === undefined ? lackingVariable(url === undefined ? {} : { url }) : undefined),
-    async open({ signal }): Promise<OpenStore> {
+    async open({ signal, connections: pool = options.pool ?? 4 }): Promise<OpenStore> {
       const driver = await loadDriver()
       const address = options.client === undefined ? addressOf(url) : undefined
       const store = described()

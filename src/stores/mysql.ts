@@ -1,17 +1,14 @@
 import { createHash } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { failure, messageOf, STORE_CLIENT_MISSING, STORE_LOCK_HELD, STORE_STATEMENT_FAILED, STORE_URL_INVALID } from '../errors/index.js'
-import { ATTRIBUTES, span } from '../observability/index.js'
+import { failure, STORE_CLIENT_MISSING, STORE_URL_INVALID } from '../errors/index.js'
 import { type Address, type AddressKind, type AddressOptions, describeAddress, lackingVariable, readAddress } from './address.js'
-import { Connections } from './connections.js'
-import { guard, type RetryOptions } from './guard.js'
+import type { RetryOptions } from './guard.js'
 import { isMysqlReadOnly, mysqlNumber, translateMysql } from './mysql-errors.js'
 import { type MysqlConnection, MysqlSession } from './mysql-session.js'
 import { type MysqlServer, mysqlTable } from './mysql-table.js'
 import { MYSQL_CAPABILITIES, mysqlText, quoteMysql } from './mysql-types.js'
-import { splitStatements } from './statements.js'
-import { defineStore, type OpenStore, type Store, type StoreConnection, type StoreSql } from './store.js'
+import { sqlServer } from './sql-server.js'
+import { defineStore, type OpenStore, type Store } from './store.js'
 
 export interface MysqlOptions extends AddressOptions {
   /** Default: none, or what `ssl-mode` in the URL says: REQUIRED, VERIFY_CA, VERIFY_IDENTITY. True checks the server's certificate and name. */
@@ -59,7 +56,7 @@ export function mysql(options: MysqlOptions = {}): Store {
     capabilities: MYSQL_CAPABILITIES,
     describe,
     lacking: () => (options.client === undefined ? lackingVariable(options) : undefined),
-    open: ({ signal }) => openMysql(options, describe(), signal),
+    open: ({ signal, connections = options.pool ?? 4 }) => openMysql({ ...options, pool: connections }, describe(), signal),
   })
 }
 
@@ -91,147 +88,46 @@ async function openMysql(options: MysqlOptions, store: string, signal: AbortSign
     }
     return session
   }
-  const guarded = guard({ store, retry: options.retry, translate: (thrown) => translateMysql(thrown, store), signal })
-  const connections = new Connections(pool, connect)
-  const [version, packet, database] = await guarded
-    .call(() => connections.use((session) => session.run('SELECT @@version, @@max_allowed_packet, DATABASE()', { signal })))
-    .then(({ rows }) => rows[0] ?? [])
+  const parts = { store, pool, retry: options.retry, signal, connect, isReadOnly: isMysqlReadOnly }
+  const server = sqlServer({ ...parts, dialect: 'mysql', translate: (thrown) => translateMysql(thrown, store) })
+  const [[version, packet, database] = []] = await server.ask('SELECT @@version, @@max_allowed_packet, DATABASE()')
   if (typeof database !== 'string') {
-    await connections.close()
+    await server.close()
     throw failure(STORE_URL_INVALID, { store, problem: 'it names no database', example: KIND.example })
   }
   const isMariaDb = version?.includes('MariaDB') === true
-  const attributes = { [ATTRIBUTES.databaseSystem]: isMariaDb ? 'mariadb' : 'mysql', [ATTRIBUTES.databaseNamespace]: database }
-  const server: MysqlServer = {
-    store,
+  const binaryCollation = isMariaDb ? 'utf8mb4_nopad_bin' : 'utf8mb4_0900_bin'
+  const collated = `CHARACTER SET utf8mb4 COLLATE ${binaryCollation}`
+  const state = quoteMysql('sluice_state')
+  const { call, ...opened } = server.opened({
+    system: isMariaDb ? 'mariadb' : 'mysql',
     database,
-    binaryCollation: isMariaDb ? 'utf8mb4_nopad_bin' : 'utf8mb4_0900_bin',
+    quoteName: quoteMysql,
+    lock(name) {
+      // Locks are the server's, of at most 64 characters, alike in upper and lower case.
+      const lock = `'sluice.${createHash('sha1').update(`${database}\0${name}`).digest('hex')}'`
+      const keep = 'SET SESSION wait_timeout = 2147483'
+      return { take: `SELECT GET_LOCK(${lock}, 0)`, keep, release: `SELECT RELEASE_LOCK(${lock})` }
+    },
+    state: {
+      select: (name) => `SELECT text FROM ${state} WHERE name = ${mysqlText(name)}`,
+      put: (name, text) =>
+        `INSERT INTO ${state} (name, text) VALUES (${mysqlText(name)}, ${mysqlText(text)}) ON DUPLICATE KEY UPDATE text = VALUES(text)`,
+      create: `CREATE TABLE IF NOT EXISTS ${state} (name VARCHAR(255) ${collated} NOT NULL PRIMARY KEY, text LONGTEXT ${collated} NOT NULL) ENGINE = InnoDB`,
+      isMissing: (thrown) => mysqlNumber(thrown) === 1146,
+    },
+  })
+  const reached: MysqlServer = {
+    ...{ store, database, binaryCollation, signal, call },
     packet: Number(packet),
     localInfile: options.localInfile ?? true,
-    signal,
-    call: (operation, table, body) =>
-      span(
-        `${operation} ${table}`,
-        {
-          kind: 'client',
-          attributes: { ...attributes, [ATTRIBUTES.databaseOperation]: operation, [ATTRIBUTES.databaseCollection]: table },
-        },
-        () =>
-          guarded.call(() =>
-            connections.use(async (session) => {
-              try {
-                return await body(session)
-              } catch (thrown) {
-                if (isMysqlReadOnly(thrown)) session.discard()
-                else if (session.usable) await session.run('ROLLBACK').catch(() => session.destroy())
-                throw thrown
-              }
-            }),
-          ),
-      ),
     translate: (thrown) => translateMysql(thrown, store),
   }
-  const sql: StoreSql = {
-    dialect: 'mysql',
-    quoteName: quoteMysql,
-    async script(text) {
-      const session = await guarded.call(connect)
-      try {
-        for (const [index, statement] of splitStatements(text, 'mysql').entries()) {
-          await session.run(statement, { signal }).catch((thrown: unknown) => {
-            const error = translateMysql(thrown, store)
-            if (error.retry === 'transient') throw error
-            const shown = statement.replace(/\s+/g, ' ').slice(0, 120)
-            const facts = { store, number: index + 1, statement: shown, problem: messageOf(thrown).replace(/\.$/, '') }
-            throw failure(STORE_STATEMENT_FAILED, facts, { cause: thrown })
-          })
-        }
-      } finally {
-        await session.end()
-      }
-    },
-    query: (text) =>
-      server.call('QUERY', 'script', async (session) => {
-        const { names, rows } = await session.run(text, { signal })
-        return rows.map((row) => Object.fromEntries(names.map((name, index) => [name, row[index] ?? null])))
-      }),
-    async locked(name, waitMs, body) {
-      // Locks are the server's, of at most 64 characters, alike in upper and lower case.
-      const lock = `sluice.${createHash('sha1').update(`${database}\0${name}`).digest('hex')}`
-      const session = await guarded.call(connect)
-      try {
-        const deadline = Date.now() + waitMs
-        for (;;) {
-          const { rows } = await guarded.call(() => session.run(`SELECT GET_LOCK('${lock}', 0)`, { signal }))
-          if (rows[0]?.[0] === '1') break
-          if (Date.now() >= deadline) throw failure(STORE_LOCK_HELD, { store, lock: name })
-          await sleep(Math.min(100, Math.max(1, deadline - Date.now())))
-        }
-        await session.run('SET SESSION wait_timeout = 2147483').catch(() => {})
-        return await body()
-      } finally {
-        // The server would notice a moment later that its holder is gone.
-        await session.run(`SELECT RELEASE_LOCK('${lock}')`).catch(() => {})
-        await session.end()
-      }
-    },
-    async connection(): Promise<StoreConnection> {
-      let session = await guarded.call(connect)
-      let began = false
-      return {
-        async run(text, values) {
-          const once = async () => {
-            if (!session.usable && !began) session = await connect()
-            const { rows, changed } = await session.run(text, { signal, ...(values === undefined ? {} : { values }) })
-            return { changed, rows }
-          }
-          // What was begun before is gone with the transaction: only its caller can make it again.
-          const result = await (began ? once().catch((thrown) => Promise.reject(translateMysql(thrown, store))) : guarded.call(once))
-          if (/^\s*(?:begin|start\s+transaction)\b/i.test(text)) began = true
-          if (/^\s*(?:commit|rollback)\b(?!\s+to)/i.test(text)) began = false
-          return result
-        },
-        close: () => session.end(),
-      }
-    },
-  }
-  const state = quoteMysql('sluice_state')
   return {
     capabilities: MYSQL_CAPABILITIES,
     version: isMariaDb ? `MariaDB ${version?.replace(/-.*/, '')}` : `MySQL ${version ?? ''}`,
-    table: (name) => mysqlTable(server, name),
-    sql,
-    usage: () => ({ connections: pool, retries: guarded.retries, ...connections.waited }),
-    readState: (name) =>
-      server.call('SELECT', 'sluice_state', async (session) => {
-        try {
-          const { rows } = await session.run(`SELECT text FROM ${state} WHERE name = ${mysqlText(name)}`, { signal })
-          return rows[0]?.[0] ?? undefined
-        } catch (thrown) {
-          if (mysqlNumber(thrown) === 1146) return undefined
-          throw thrown
-        }
-      }),
-    writeState: (name, text) =>
-      server.call('REPLACE', 'sluice_state', async (session) => {
-        const write = () =>
-          session.run(
-            `INSERT INTO ${state} (name, text) VALUES (${mysqlText(name)}, ${mysqlText(text)}) ON DUPLICATE KEY UPDATE text = VALUES(text)`,
-            { signal },
-          )
-        try {
-          await write()
-        } catch (thrown) {
-          if (mysqlNumber(thrown) !== 1146) throw thrown
-          const collated = `CHARACTER SET utf8mb4 COLLATE ${server.binaryCollation}`
-          await session.run(
-            `CREATE TABLE IF NOT EXISTS ${state} (name VARCHAR(255) ${collated} NOT NULL PRIMARY KEY, text LONGTEXT ${collated} NOT NULL) ENGINE = InnoDB`,
-            { signal },
-          )
-          await write()
-        }
-      }),
-    close: () => connections.close(),
+    table: (name) => mysqlTable(reached, name),
+    ...opened,
   }
 }
 

@@ -1,18 +1,15 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { failure, messageOf, STORE_CLIENT_MISSING, STORE_LOCK_HELD, STORE_STATEMENT_FAILED, STORE_URL_INVALID } from '../errors/index.js'
-import { ATTRIBUTES, span } from '../observability/index.js'
+import { failure, STORE_CLIENT_MISSING, STORE_URL_INVALID } from '../errors/index.js'
 import { type Address, type AddressKind, type AddressOptions, describeAddress, lackingVariable, readAddress } from './address.js'
-import { Connections } from './connections.js'
-import { guard, type RetryOptions } from './guard.js'
+import type { RetryOptions } from './guard.js'
 import { isPostgresReadOnly, postgresCode, translatePostgres } from './postgres-errors.js'
 import { type CopyStreams, type PostgresClient, PostgresSession } from './postgres-session.js'
 import { type PostgresServer, postgresTable } from './postgres-table.js'
 import { POSTGRES_CAPABILITIES, postgresText, quotePostgres } from './postgres-types.js'
-import { splitStatements } from './statements.js'
-import { defineStore, type OpenStore, type Store, type StoreConnection, type StoreSql } from './store.js'
+import { sqlServer } from './sql-server.js'
+import { defineStore, type OpenStore, type Store } from './store.js'
 
 export interface PostgresOptions extends AddressOptions {
   /** Default: the first schema of the search path. */
@@ -56,7 +53,7 @@ export function postgres(options: PostgresOptions = {}): Store {
     capabilities: POSTGRES_CAPABILITIES,
     describe,
     lacking: () => (options.client === undefined ? lackingVariable(options) : undefined),
-    open: ({ signal }) => openPostgres(options, describe(), signal),
+    open: ({ signal, connections = options.pool ?? 4 }) => openPostgres({ ...options, pool: connections }, describe(), signal),
   })
 }
 
@@ -87,148 +84,33 @@ async function openPostgres(options: PostgresOptions, store: string, signal: Abo
     }
     return session
   }
-  const guarded = guard({ store, retry: options.retry, translate: (thrown) => translatePostgres(thrown, store), signal })
-  const connections = new Connections(pool, connect)
-  const [version = '', database] = await guarded
-    .call(() => connections.use((session) => session.run("SELECT current_setting('server_version'), current_database()", { signal })))
-    .then(({ rows }) => rows[0] ?? [])
-  const attributes = { [ATTRIBUTES.databaseSystem]: 'postgresql', [ATTRIBUTES.databaseNamespace]: database ?? '' }
-  const server: PostgresServer = {
-    store,
-    schema,
-    signal,
-    call: (operation, table, body) =>
-      span(
-        `${operation} ${table}`,
-        {
-          kind: 'client',
-          attributes: { ...attributes, [ATTRIBUTES.databaseOperation]: operation, [ATTRIBUTES.databaseCollection]: table },
-        },
-        () =>
-          guarded.call(() =>
-            connections.use(async (session) => {
-              try {
-                return await body(session)
-              } catch (thrown) {
-                if (isPostgresReadOnly(thrown)) session.discard()
-                else if (session.usable) await session.run('ROLLBACK').catch(() => session.destroy())
-                throw thrown
-              }
-            }),
-          ),
-      ),
-    translate: (thrown) => translatePostgres(thrown, store),
-  }
-  const sql: StoreSql = {
-    dialect: 'postgres',
-    quoteName: quotePostgres,
-    async script(text) {
-      const session = await guarded.call(connect)
-      try {
-        for (const [index, statement] of splitStatements(text, 'postgres').entries()) {
-          await session.run(statement, { signal }).catch((thrown: unknown) => {
-            const error = translatePostgres(thrown, store)
-            if (error.retry === 'transient') throw error
-            const shown = statement.replace(/\s+/g, ' ').slice(0, 120)
-            const facts = { store, number: index + 1, statement: shown, problem: messageOf(thrown).replace(/\.$/, '') }
-            throw failure(STORE_STATEMENT_FAILED, facts, { cause: thrown })
-          })
-        }
-      } finally {
-        await session.end()
-      }
-    },
-    query: (text) =>
-      server.call('QUERY', 'script', async (session) => {
-        const { names, rows } = await session.run(text, { signal })
-        return rows.map((row) => Object.fromEntries(names.map((name, index) => [name, row[index] ?? null])))
-      }),
-    async locked(name, waitMs, body) {
-      // Locks are the database's, by a number of 64 bits.
-      const lock = BigInt.asIntN(
-        64,
-        BigInt(
-          `0x${createHash('sha1')
-            .update(`sluice\0${schema ?? ''}\0${name}`)
-            .digest('hex')
-            .slice(0, 16)}`,
-        ),
-      )
-      const session = await guarded.call(connect)
-      try {
-        const deadline = Date.now() + waitMs
-        for (;;) {
-          const { rows } = await guarded.call(() => session.run(`SELECT pg_try_advisory_lock(${lock})`, { signal }))
-          if (rows[0]?.[0] === 't') break
-          if (Date.now() >= deadline) throw failure(STORE_LOCK_HELD, { store, lock: name })
-          await sleep(Math.min(100, Math.max(1, deadline - Date.now())))
-        }
-        return await body()
-      } finally {
-        // The server would notice a moment later that its holder is gone.
-        await session.run(`SELECT pg_advisory_unlock(${lock})`).catch(() => {})
-        await session.end()
-      }
-    },
-    async connection(): Promise<StoreConnection> {
-      let session = await guarded.call(connect)
-      let began = false
-      return {
-        async run(text, values) {
-          const once = async () => {
-            if (!session.usable && !began) session = await connect()
-            const { rows, changed } = await session.run(text, { signal, ...(values === undefined ? {} : { values }) })
-            return { changed: rows.length === 0 ? changed : 0, rows }
-          }
-          // What was begun before is gone with the transaction: only its caller can make it again.
-          const result = await (began ? once().catch((thrown) => Promise.reject(translatePostgres(thrown, store))) : guarded.call(once))
-          if (/^\s*(?:begin|start\s+transaction)\b/i.test(text)) began = true
-          if (/^\s*(?:commit|end|rollback|abort)\b(?!\s+to)/i.test(text)) began = false
-          return result
-        },
-        close: () => session.end(),
-      }
-    },
-  }
+  const translate = (thrown: unknown) => translatePostgres(thrown, store)
+  const parts = { store, pool, retry: options.retry, signal, connect, translate, isReadOnly: isPostgresReadOnly }
+  const server = sqlServer({ ...parts, dialect: 'postgres' })
+  const [[version, database] = []] = await server.ask("SELECT current_setting('server_version'), current_database()")
   const state = `${schema === undefined ? '' : `${quotePostgres(schema)}.`}sluice_state`
-  return {
-    capabilities: POSTGRES_CAPABILITIES,
-    version: `PostgreSQL ${version}`,
-    table: (name) => postgresTable(server, name),
-    sql,
-    usage: () => ({ connections: pool, retries: guarded.retries, ...connections.waited }),
-    readState: (name) =>
-      server.call('SELECT', 'sluice_state', async (session) => {
-        try {
-          const { rows } = await session.run(`SELECT text FROM ${state} WHERE name = ${postgresText(name)}`, { signal })
-          return rows[0]?.[0] ?? undefined
-        } catch (thrown) {
-          if (postgresCode(thrown) === '42P01') return undefined
-          throw thrown
-        }
-      }),
-    writeState: (name, text) =>
-      server.call('INSERT', 'sluice_state', async (session) => {
-        const write = () =>
-          session.run(
-            `INSERT INTO ${state} (name, text) VALUES (${postgresText(name)}, ${postgresText(text)}) ON CONFLICT (name) DO UPDATE SET text = EXCLUDED.text`,
-            { signal },
-          )
-        try {
-          await write()
-        } catch (thrown) {
-          if (postgresCode(thrown) !== '42P01') throw thrown
-          await session
-            .run(`CREATE TABLE IF NOT EXISTS ${state} (name text COLLATE "C" NOT NULL PRIMARY KEY, text text NOT NULL)`, { signal })
-            .catch((again: unknown) => {
-              // Somebody else was quicker.
-              if (!['42P07', '23505'].includes(postgresCode(again) ?? '')) throw again
-            })
-          await write()
-        }
-      }),
-    close: () => connections.close(),
-  }
+  const { call, ...opened } = server.opened({
+    system: 'postgresql',
+    database: database ?? '',
+    quoteName: quotePostgres,
+    lock(name) {
+      // Locks are the database's, by a number of 64 bits.
+      const digest = createHash('sha1')
+        .update(`sluice\0${schema ?? ''}\0${name}`)
+        .digest()
+      const lock = digest.readBigInt64BE(0)
+      return { take: `SELECT pg_try_advisory_lock(${lock})::int`, release: `SELECT pg_advisory_unlock(${lock})` }
+    },
+    state: {
+      select: (name) => `SELECT text FROM ${state} WHERE name = ${postgresText(name)}`,
+      put: (name, text) =>
+        `INSERT INTO ${state} (name, text) VALUES (${postgresText(name)}, ${postgresText(text)}) ON CONFLICT (name) DO UPDATE SET text = EXCLUDED.text`,
+      create: `CREATE TABLE IF NOT EXISTS ${state} (name text COLLATE "C" NOT NULL PRIMARY KEY, text text NOT NULL)`,
+      isMissing: (thrown) => postgresCode(thrown) === '42P01',
+    },
+  })
+  const reached: PostgresServer = { store, schema, signal, call, translate }
+  return { capabilities: POSTGRES_CAPABILITIES, version: `PostgreSQL ${version}`, table: (name) => postgresTable(reached, name), ...opened }
 }
 
 async function copyStreams(): Promise<CopyStreams> {

@@ -47,6 +47,8 @@ export interface StoreContext {
   /** What a relative path of a file is relative to. */
   readonly projectFolder: string
   readonly signal?: AbortSignal | undefined
+  /** Connections at most, in place of the store's own `pool`. */
+  readonly connections?: number
 }
 
 export interface StoreTableOptions {

@@ -40,8 +40,17 @@ export type Trial =
       readonly columns: readonly string[]
       readonly statement: string
     }
+  /** Writes rows into a table like the sync's target, one way and the other. */
+  | { readonly change: 'sync'; readonly sync: string; readonly before: SyncSettings; readonly after: SyncSettings }
   /** Judges one row in so many, drawn by its key, beside all of them. Nothing is kept. */
   | { readonly change: 'judge-part'; readonly anomalies: string; readonly parts: number }
+
+export interface SyncSettings {
+  readonly batchRows: number
+  readonly parallel: number
+  /** That the store may have open; undefined as it is. */
+  readonly connections?: number
+}
 
 export interface Adviser {
   readonly id: string

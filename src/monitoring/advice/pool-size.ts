@@ -12,7 +12,7 @@ export const poolSize: Adviser = {
   advise: ({ syncs }) => syncs.flatMap(of),
 }
 
-function of({ name, parallel, from, to, runs }: SyncFacts): Advice[] {
+function of({ name, batchRows, parallel, from, to, runs }: SyncFacts): Advice[] {
   const stores = [...new Set(runs.flatMap((run) => run.usage.map((one) => one.store)))]
   return stores.flatMap((store): Advice[] => {
     const own = runs.flatMap((run) => run.usage.filter((one) => one.store === store).map((one) => ({ ...one, seconds: run.seconds })))
@@ -39,6 +39,17 @@ function of({ name, parallel, from, to, runs }: SyncFacts): Advice[] {
         expected: `Up to ${whole(waited / parallel / own.length)} s less a run of ${whole(seconds / own.length)} s, where the server has processors to spare; none where it has not.`,
         how: `Give ${store} \`pool: ${wanted}\` where it is defined; or leave its pool, and set \`parallel: ${Math.max(1, Math.floor((connections * parallel) / wanted))}\` in the definition of ${name}.`,
         impact: share >= MUCH ? 'medium' : 'low',
+        // What is tried is writing.
+        ...(store === to
+          ? {
+              trial: {
+                change: 'sync',
+                sync: name,
+                before: { batchRows, parallel, connections },
+                after: { batchRows, parallel, connections: wanted },
+              },
+            }
+          : {}),
       },
     ]
   })

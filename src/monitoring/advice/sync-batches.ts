@@ -1,4 +1,4 @@
-import { type Advice, type Adviser, medianOf, type SyncFacts, whole } from './advice.js'
+import { type Advice, type Adviser, medianOf, type SyncFacts, type SyncSettings, whole } from './advice.js'
 
 /** Fewer tell more of chance than of the store. */
 const FEWEST_BATCHES = 10
@@ -39,6 +39,10 @@ function of(one: SyncFacts): Advice[] {
   ]
   const busy = middle((run) => Math.min(1, (run.batches * run.batchSeconds) / parallel / Math.max(run.seconds, 0.001)))
   const about = { id: 'sync-batch', about: name }
+  const tried = (after: Partial<SyncSettings>): Pick<Advice, 'trial'> => {
+    const before = { batchRows, parallel }
+    return { trial: { change: 'sync', sync: name, before, after: { ...before, ...after } } }
+  }
   const evidence: Advice['evidence'] = [
     { what: `runs of ${FEWEST_BATCHES} batches or more in 30 days`, value: measured.length, unit: 'count' },
     { what: 'rows of the middle one', value: rows, unit: 'rows' },
@@ -58,6 +62,7 @@ function of(one: SyncFacts): Advice[] {
         expected: `A batch takes about ${(batchSeconds * (fewer / batchRows)).toFixed(1)} s: locks are held for less long, and less is done again after a failure or a kill. Rows a second stay about the same, as what a batch costs by itself is little beside that.`,
         how: `Set \`batchRows: ${fewer}\` in the definition of ${name}.`,
         impact: batchSeconds > 6 * LONG_BATCH ? 'medium' : 'low',
+        ...tried({ batchRows: fewer }),
       },
     ]
   }
@@ -70,6 +75,7 @@ function of(one: SyncFacts): Advice[] {
         expected: `${whole(Math.ceil(rows / (batchRows * 10)))} batches: what each costs whatever is in it, the way there and back and the commit, is paid a tenth as often.`,
         how: `Set \`batchRows: ${batchRows * 10}\` in the definition of ${name}, or leave it out.`,
         impact: seconds >= LONG_SYNC ? 'medium' : 'low',
+        ...tried({ batchRows: batchRows * 10 }),
       },
     ]
   if (busy < BUSY || seconds < LONG_SYNC || parallel >= MOST_PARALLEL) return []
@@ -82,6 +88,7 @@ function of(one: SyncFacts): Advice[] {
       expected: `Up to ${whole(seconds * (1 - parallel / more))} s of ${whole(seconds)} s less, where the store has processors to spare; none where it has not.`,
       how: `Set \`parallel: ${more}\` in the definition of ${name}, and compare what the next full run takes.`,
       impact: seconds >= 600 ? 'medium' : 'low',
+      ...tried({ parallel: more }),
     },
   ]
 }

@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Databases, describeWithStores, newDatabases, TestProject } from './project.js'
+import { type Databases, describeWithStores, newDatabases, onMysql, onPostgres, TestProject } from './project.js'
+
+interface Advised {
+  readonly id: string
+  readonly about: string
+  readonly how: string
+  readonly measured?: { readonly before: { readonly rows: number }; readonly after: { readonly rows: number } }
+  readonly problem?: string
+}
 
 const ROWS = 8_000
 const columns = { id: 'column.long({ nullable: false })', name: 'column.string()' }
@@ -45,10 +53,17 @@ export const within = sync(warehouse.table('items'), ${many} name: 'within', key
     ])
     // Eighty batches, of which four are on their way at a time.
     for (const { waits, waited_ms } of usage) expect([Number(waits) > 40, Number(waited_ms) > 100]).toEqual([true, true])
-    const advised: { advice: { id: string; about: string; how: string }[] } = (await one.sluice('advise')).json()
+    const advised: { advice: Advised[] } = (await one.sluice('advise', '--try')).json()
     const pools = advised.advice.filter(({ id }) => id === 'pool-size')
     expect(pools.map(({ about }) => about).sort()).toEqual(['to_documents', 'to_mysql', 'to_postgres'])
-    for (const { how } of pools) expect(how).toContain('`pool: 4`')
+    for (const { about, how, measured, problem } of pools) {
+      expect(how).toContain('`pool: 4`')
+      if (about === 'to_documents') expect([measured, problem]).toEqual([undefined, expect.stringMatching(/cannot drop a table/)])
+      else expect([measured?.before.rows, measured?.after.rows]).toEqual([ROWS, ROWS])
+    }
+    const left = 'SELECT count(*) FROM information_schema.tables WHERE table_name LIKE '
+    expect(Number((await onMysql(databases.mysql, `${left} 'sluice_advise%' AND table_schema = DATABASE()`))[0]?.[0])).toBe(0)
+    expect(Number((await onPostgres(databases.postgres, `${left} 'sluice_advise%'`))[0]?.[0])).toBe(0)
   })
 
   test('of one that a sync reads and writes: enough are left to write what is read', async () => {
