@@ -8,7 +8,7 @@ import {
   STORE_TABLE_UNFIT,
   STORE_TYPE_UNSUPPORTED,
 } from '../errors/index.js'
-import { type Field, typeText } from '../schema/index.js'
+import { type Field, sameType, typeText } from '../schema/index.js'
 import { runsOf } from './bucket-ranges.js'
 import { misfit, readsAs, recast, sifter } from './cells.js'
 import { type BsonClasses, decoder, encoder, inferredType, valueCheck } from './mongodb-values.js'
@@ -268,7 +268,7 @@ export function mongoTable(name: string, running: Running): OpenTable {
             `Its key is ${shape.key.join(', ')}; or give it a unique index on those.`,
           )
         const columns = batch.columns.map((column) => columnOf(shape, column))
-        const { kept, refused } = screen(batch, key, checksOf(batch.columns, columns, bson))
+        const { kept, refused } = screen(batch, key, checksOf(batch.columns, columns, key, bson))
         const { documents, lines, tooLarge } = documentsOf(kept, columns, shape, bson)
         const written = await write(collection, documents, lines, { key, given: batch.columns.map((column) => column.name), fresh })
         return { ...written, refused: [...refused, ...tooLarge, ...written.refused] }
@@ -365,23 +365,34 @@ function rangeFilter({ column, from, after, to }: Where & { kind: 'range' }, enc
   }
 }
 
-function checksOf(given: readonly Field[], columns: readonly Field[], bson: BsonClasses): Check[] {
+/** A time of a line, such as `05:00:00.000001`, with more than milliseconds. */
+const FINER = /:\d\d\.\d{3}(?!000)/
+const WITH_NULL = { test: (line: string) => line.includes(NULL) }
+
+function checksOf(given: readonly Field[], columns: readonly Field[], key: readonly string[], bson: BsonClasses): Check[] {
   return columns.flatMap((column, index) => {
     const type = given[index]?.type ?? column.type
     const fits = valueCheck(column.type, bson)
     return [
       ...(readsAs(type, column.type) ? [] : [{ column: column.name, problem: misfit(type, column.type) }]),
-      ...(fits === undefined ? [] : [{ column: column.name, problem: fits }]),
-      ...(column.nullable ? [] : [{ column: column.name, problem: (text: string) => (text === NULL ? 'null' : undefined) }]),
+      ...(fits === undefined ? [] : [{ column: column.name, problem: fits, ...(isTime(column) ? { sign: FINER } : {}) }]),
+      // In the key it is looked for anyway.
+      ...(column.nullable || key.includes(column.name)
+        ? []
+        : [{ column: column.name, sign: WITH_NULL, problem: (text: string) => (text === NULL ? 'null' : undefined) }]),
     ]
   })
 }
 
+function isTime({ type }: Field): boolean {
+  return type.kind === 'timestamp' || type.kind === 'timestamp_ntz'
+}
+
 function documentsOf(batch: RowBatch, columns: readonly Field[], shape: Known, bson: BsonClasses) {
   const fields = columns.map((column, index) => {
-    const text = recast(batch.columns[index]?.type ?? column.type, column.type)
-    const value = encoder(column.type, bson)
-    return { name: column.name, value: (given: string) => value(text(given)) }
+    const given = batch.columns[index]?.type ?? column.type
+    const [text, value] = [recast(given, column.type), encoder(column.type, bson)]
+    return { name: column.name, value: sameType(given, column.type) ? value : (cell: string) => value(text(cell)) }
   })
   // A row's columns are always there, null or not. Copies of one object are quicker to fill and to read than objects that grow.
   const absent = shape.columns.filter((column) => !columns.some(({ name }) => name === column.name))

@@ -21,20 +21,28 @@ export function screen(
 ): { readonly kept: RowBatch; readonly refused: readonly RefusedRow[] } {
   const placeOf = (name: string) => batch.columns.findIndex((column) => column.name === name)
   const keyPlaces = key.map(placeOf)
-  const upToKey = Math.max(...keyPlaces) + 1
+  const [only = 0, ...others] = keyPlaces
   const placed = checks.map((check) => ({ ...check, place: placeOf(check.column) }))
   const refused: RefusedRow[] = []
   const latest = new Map<string, string>()
   let repeated = false
   for (const line of batch.lines) {
     let reason: string | undefined
-    const texts = line.split('\t', upToKey)
-    const found = keyPlaces.length === 1 ? (texts[upToKey - 1] ?? NULL) : keyPlaces.map((place) => texts[place] ?? NULL).join('\t')
-    if (keyPlaces.some((place) => (texts[place] ?? NULL) === NULL)) reason = `null in the key ${key.join(', ')}`
+    let found = cellAt(line, only)
+    let hasNull = found === NULL
+    for (const place of others) {
+      const text = cellAt(line, place)
+      hasNull ||= text === NULL
+      found += `\t${text}`
+    }
+    if (hasNull) reason = `null in the key ${key.join(', ')}`
     let all: readonly string[] | undefined
+    let [asked, shows]: [Check['sign'], boolean] = [undefined, true]
     for (const { column, place, sign, problem } of placed) {
       if (reason !== undefined) break
-      if (sign !== undefined && !sign.test(line)) continue
+      // Columns of one type have one sign.
+      if (sign !== asked) [asked, shows] = [sign, sign === undefined || sign.test(line)]
+      if (!shows) continue
       all ??= line.split('\t')
       const why = problem(all[place] ?? NULL)
       if (why !== undefined) reason = `"${column}" is ${why}`
@@ -49,16 +57,40 @@ export function screen(
   return { kept: new RowBatch(batch.columns, [...latest.values()]), refused }
 }
 
-const ODD_DOUBLE = /(?:^|\t)-?(?:\d[\d.]*e[-+]?\d|0\.000000|\d{16})/i
+/** Whether one of the texts at these places, in order, is what is looked for; without splitting all of the line. */
+function someCell(line: string, places: readonly number[], isIt: (text: string) => boolean): boolean {
+  let [from, at] = [0, 0]
+  for (const place of places) {
+    for (; at < place; at++) {
+      const tab = line.indexOf('\t', from)
+      if (tab < 0) return false
+      from = tab + 1
+    }
+    const end = line.indexOf('\t', from)
+    if (isIt(end < 0 ? line.slice(from) : line.slice(from, end))) return true
+  }
+  return false
+}
+
+function cellAt(line: string, place: number): string {
+  let found = NULL
+  someCell(line, [place], (text) => {
+    found = text
+    return true
+  })
+  return found
+}
+
+const ODD_DOUBLE = /e|^-?(?:0\.000000|\d{16})/i
 
 /** Rewrites lines whose doubles a database writes in another way than lines do: `1e15` for 1000000000000000, `0.0000001` for 1e-7. */
 export function plainDoubles(columns: RowBatch['columns']): ((line: string) => string) | undefined {
   const places = columns.flatMap(({ type }, place) => (type.kind === 'double' || type.kind === 'float' ? [place] : []))
   if (places.length === 0) return undefined
   return (line) => {
-    if (!ODD_DOUBLE.test(line)) return line
+    if (!someCell(line, places, (text) => ODD_DOUBLE.test(text))) return line
     const texts = line.split('\t')
-    for (const place of places) if (/e|^-?(?:0\.000000|\d{16})/.test(texts[place] ?? '')) texts[place] = String(Number(texts[place]))
+    for (const place of places) if (ODD_DOUBLE.test(texts[place] ?? '')) texts[place] = String(Number(texts[place]))
     return texts.join('\t')
   }
 }
