@@ -89,6 +89,13 @@ export function s3Server() {
 const leftFolders: string[] = []
 afterAll(() => leftFolders.splice(0).forEach(remove))
 
+/** `npm run check` tries one in so many of the faults and drawn cases that `npm test` tries. */
+export const PART = Number(process.env['SLUICE_TEST_PART'] ?? 1)
+
+export function part(cases: number): number {
+  return Math.ceil(cases / PART)
+}
+
 /** A new empty folder, removed after the test; asked for outside of one (`beforeAll`), after the file's last test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'))

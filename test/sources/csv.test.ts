@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Columns, column } from '../../src/schema/index.js'
 import type { FilesOptions } from '../../src/sources/index.js'
+import { part } from '../fixtures.js'
 import { openSession } from '../session.js'
 import { take } from './take.js'
 
@@ -271,7 +272,7 @@ describe('any table of text', () => {
         expect(taken.held).toEqual([])
         expect(taken.rows.map((row) => text(Object.values(row)))).toEqual(expected(rows))
       }),
-      { numRuns: 150 },
+      { numRuns: part(150) },
     )
   })
 
@@ -297,7 +298,7 @@ describe('any table of text', () => {
         const bad = lines.flatMap(([, how], index) => (how === null ? [] : [`${index + 1} line_parsed`]))
         expect(taken.held.map((one) => one.slice(0, one.indexOf(':')))).toEqual(bad)
       }),
-      { numRuns: 100 },
+      { numRuns: part(100) },
     )
   })
 })

@@ -7,7 +7,7 @@ import { quoteText } from '../../src/engine/index.js'
 import { type Column, column, type Field, fieldsOf } from '../../src/schema/index.js'
 import { type DescribedFile, mayHoldRow } from '../../src/table/skipping.js'
 import { formatStatistics, parseStatistics } from '../../src/table/statistics.js'
-import { temporaryFolder } from '../fixtures.js'
+import { part, temporaryFolder } from '../fixtures.js'
 import { openSession } from '../session.js'
 
 const session = openSession()
@@ -372,7 +372,7 @@ test('the law: a file that is left out holds no row for which the engine says th
         }
       }
     }),
-    { numRuns: 25 },
+    { numRuns: part(25) },
   )
   // It must be put to the test: a good part of the predicates leaves the file out, and few are refused by the engine.
   expect(counts.leftOut).toBeGreaterThan(100)

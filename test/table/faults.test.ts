@@ -7,7 +7,7 @@ import { type ErrorDefinition, failure, STORAGE_FAILED, STORAGE_FULL } from '../
 import { column, fieldsOf } from '../../src/schema/index.js'
 import { localStorage, type Storage } from '../../src/storage/index.js'
 import { DeltaTable } from '../../src/table/index.js'
-import { repository, temporaryFolder } from '../fixtures.js'
+import { PART, part, repository, temporaryFolder } from '../fixtures.js'
 import { openSession } from '../session.js'
 import { dataFiles, rowsOf, values } from './table.js'
 
@@ -25,9 +25,6 @@ interface Fault {
   /** How many later calls fail too, without effect: all of them when the process or the machine is gone. */
   readonly away: number
 }
-
-/** `npm run check` looks at every third call, which takes a third of the time; `npm test` at each. */
-const STRIDE = Number(process.env['SLUICE_TEST_FAULT_STRIDE'] ?? 1)
 
 const GONE = Number.POSITIVE_INFINITY
 const faults: readonly Fault[] = [
@@ -152,7 +149,7 @@ describe.each(operations)('$name', ({ properties, run, after, version }) => {
   test.each(faults)('of which one $name', async (fault) => {
     const txn = { appId: 'test', version: 1 }
     let at = 1
-    for (; ; at += STRIDE) {
+    for (; ; at += PART) {
       const path = join(temporaryFolder(), 'table')
       cpSync(original, path, { recursive: true, preserveTimestamps: true })
       const outside = faulty(at, fault, session())
@@ -216,7 +213,7 @@ describe('local storage', () => {
   test.each(['put', 'putIfAbsent'])('%s shows whole files only, when the process is killed too', async (call) => {
     const folder = temporaryFolder()
     const path = join(folder, 'file')
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < part(3); round++) {
       const child = worker('', 'forever', call, path, String(4 * 1024 * 1024))
       const ended = new Promise((resolve) => child.on('close', resolve))
       await new Promise((resolve) => child.stdout.once('data', resolve))

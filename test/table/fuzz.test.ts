@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { column, fieldsOf } from '../../src/schema/index.js'
-import { describeWithData, repository, temporaryFolder, testData } from '../fixtures.js'
+import { describeWithData, part, repository, temporaryFolder, testData } from '../fixtures.js'
 import { openSession } from '../session.js'
 import type { Reading } from './fuzz-reader.js'
 import { newTable, values } from './table.js'
@@ -20,7 +20,7 @@ import { newTable, values } from './table.js'
  */
 
 const session = openSession()
-const CASES = Number(process.env['SLUICE_TEST_FUZZ'] ?? 150)
+const CASES = Number(process.env['SLUICE_TEST_FUZZ'] ?? part(150))
 const SEED = Number(process.env['SLUICE_TEST_SEED'] ?? 1)
 /** Of a case; most take a fiftieth of a second. */
 const LONGEST_MS = 20_000

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { literal } from '../../src/engine/index.js'
 import { column } from '../../src/schema/index.js'
 import { DeltaTable } from '../../src/table/index.js'
+import { part } from '../fixtures.js'
 import { openSession } from '../session.js'
 import { newTable, rowsOf } from './table.js'
 
@@ -30,14 +31,14 @@ function select(rows: readonly Item[]): string {
 }
 
 const key = fc.integer({ min: 0, max: 12 })
-const part = fc.constantFrom<string | null>('a', 'b', 'c d', '%/é', null)
+const partValue = fc.constantFrom<string | null>('a', 'b', 'c d', '%/é', null)
 const item = fc.record({
   k: fc.oneof({ weight: 8, arbitrary: key }, { weight: 1, arbitrary: fc.constant(null) }),
-  p: part,
+  p: partValue,
   v: fc.integer({ min: 0, max: 99 }),
 })
 const items = fc.array(item, { maxLength: 6 })
-const keyed = fc.uniqueArray(fc.record({ k: key, p: part, v: fc.integer({ min: 100, max: 199 }) }), {
+const keyed = fc.uniqueArray(fc.record({ k: key, p: partValue, v: fc.integer({ min: 100, max: 199 }) }), {
   selector: (one) => one.k,
   maxLength: 5,
 })
@@ -75,7 +76,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       onTable: (table) => table.replaceWhere(`k >= ${from}`, select(rows)),
     }
   }),
-  fc.tuple(fc.uniqueArray(part, { minLength: 1, maxLength: 3 }), items).map(
+  fc.tuple(fc.uniqueArray(partValue, { minLength: 1, maxLength: 3 }), items).map(
     ([parts, rows]): Step => ({
       say: `replaceKeys p in ${JSON.stringify(parts)} ${JSON.stringify(rows)}`,
       onModel: (now) => [...now.filter((one) => !parts.includes(one.p)), ...rows],
@@ -111,6 +112,6 @@ test.each([
       for (const [version, rows] of versions.entries())
         expect(await rowsOf(fresh, { version }), `version ${version} of\n${said}`).toEqual(text(rows))
     }),
-    { numRuns: 25 },
+    { numRuns: part(25) },
   )
 })

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { quoteText, sqlType } from '../../src/engine/index.js'
 import { type Column, column } from '../../src/schema/index.js'
+import { part } from '../fixtures.js'
 import { openSession } from '../session.js'
 import { codeOf, dataFiles, newTable, rowsOf, values } from './table.js'
 
@@ -74,7 +75,7 @@ describe('a partition value comes back as it was', () => {
         const rows = await session().rows(`SELECT p FROM (${await table.read()}) ORDER BY n`)
         expect(rows.map((row) => row['p'])).toEqual(all)
       }),
-      { numRuns: 40 },
+      { numRuns: part(40) },
     )
   })
 })

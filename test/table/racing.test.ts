@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { column } from '../../src/schema/index.js'
 import { localStorage, type Storage } from '../../src/storage/index.js'
 import { DeltaTable } from '../../src/table/index.js'
+import { part } from '../fixtures.js'
 import { openSession } from '../session.js'
 import { newTable, rowsOf } from './table.js'
 
@@ -108,6 +109,6 @@ test.each([
       const said = `${left.map((one) => one.say).join('; ')} | ${right.map((one) => one.say).join('; ')}`
       expect(possible, said).toContain((await rowsOf(table)).join(', '))
     }),
-    { numRuns: 10 },
+    { numRuns: part(10) },
   )
 })

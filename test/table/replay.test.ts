@@ -4,6 +4,7 @@ import { literal, quoteName } from '../../src/engine/index.js'
 import { column, fieldsOf } from '../../src/schema/index.js'
 import { localStorage } from '../../src/storage/index.js'
 import { DeltaTable, type MergeClauses, type Snapshot } from '../../src/table/index.js'
+import { part } from '../fixtures.js'
 import { openSession } from '../session.js'
 import { fed, newTable, rowsOf } from './table.js'
 
@@ -265,6 +266,6 @@ test.each([
         )
       }
     }),
-    { numRuns: 12 },
+    { numRuns: part(12) },
   )
 })

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { literal } from '../../src/engine/index.js'
 import { column } from '../../src/schema/index.js'
 import { type DeltaTable, prepareScd2, type Scd2Options } from '../../src/table/index.js'
+import { part } from '../fixtures.js'
 import { openSession } from '../session.js'
 import { codeOf, fed, newTable, rowsOf, values } from './table.js'
 
@@ -279,6 +280,6 @@ test.each([
         expect((await table.actions(version + 1))?.filter((one) => one.add ?? one.remove ?? one.cdc)).toEqual([])
       }
     }),
-    { numRuns: 12 },
+    { numRuns: part(12) },
   )
 })

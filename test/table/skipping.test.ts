@@ -6,7 +6,7 @@ import { type Column, column } from '../../src/schema/index.js'
 import { parseStatistics, type Range } from '../../src/table/index.js'
 import { filesThat, withinRanges } from '../../src/table/snapshot.js'
 import { formatStatistics, mayHold } from '../../src/table/statistics.js'
-import { temporaryFolder } from '../fixtures.js'
+import { part, temporaryFolder } from '../fixtures.js'
 import { openSession } from '../session.js'
 import { newTable, values } from './table.js'
 
@@ -156,7 +156,7 @@ describe('no file with a wanted row is skipped', () => {
           if (Number(found?.['n']) > 0) expect(mayHold(statistics, 'x', type, range), JSON.stringify({ statistics, range })).toBe(true)
         }
       }),
-      { numRuns: 60 },
+      { numRuns: part(60) },
     )
   })
 })
