@@ -57,28 +57,38 @@ export function screen(
   return { kept: new RowBatch(batch.columns, [...latest.values()]), refused }
 }
 
-/** Whether one of the texts at these places, in order, is what is looked for; without splitting all of the line. */
-function someCell(line: string, places: readonly number[], isIt: (text: string) => boolean): boolean {
-  let [from, at] = [0, 0]
-  for (const place of places) {
-    for (; at < place; at++) {
-      const tab = line.indexOf('\t', from)
-      if (tab < 0) return false
-      from = tab + 1
-    }
-    const end = line.indexOf('\t', from)
-    if (isIt(end < 0 ? line.slice(from) : line.slice(from, end))) return true
+/** Where a line goes on after so many tabs; -1 where it has fewer. */
+function after(line: string, tabs: number, from: number): number {
+  let at = from
+  for (let left = tabs; left > 0; left--) {
+    const tab = line.indexOf('\t', at)
+    if (tab < 0) return -1
+    at = tab + 1
   }
-  return false
+  return at
 }
 
+function upToTab(line: string, from: number): string {
+  const end = line.indexOf('\t', from)
+  return end < 0 ? line.slice(from) : line.slice(from, end)
+}
+
+/** The text at a place of a line, without splitting all of it. */
 function cellAt(line: string, place: number): string {
-  let found = NULL
-  someCell(line, [place], (text) => {
-    found = text
-    return true
-  })
-  return found
+  const from = after(line, place, 0)
+  return from < 0 ? NULL : upToTab(line, from)
+}
+
+/** Whether one of the texts at these places, in order, is an odd double. */
+function hasOddDouble(line: string, places: readonly number[]): boolean {
+  let [from, at] = [0, 0]
+  for (const place of places) {
+    from = after(line, place - at, from)
+    if (from < 0) return false
+    if (ODD_DOUBLE.test(upToTab(line, from))) return true
+    at = place
+  }
+  return false
 }
 
 const ODD_DOUBLE = /e|^-?(?:0\.000000|\d{16})/i
@@ -88,7 +98,7 @@ export function plainDoubles(columns: RowBatch['columns']): ((line: string) => s
   const places = columns.flatMap(({ type }, place) => (type.kind === 'double' || type.kind === 'float' ? [place] : []))
   if (places.length === 0) return undefined
   return (line) => {
-    if (!someCell(line, places, (text) => ODD_DOUBLE.test(text))) return line
+    if (!hasOddDouble(line, places)) return line
     const texts = line.split('\t')
     for (const place of places) if (ODD_DOUBLE.test(texts[place] ?? '')) texts[place] = String(Number(texts[place]))
     return texts.join('\t')
