@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { constants, tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, describe, onTestFinished, test } from 'vitest'
+import { describe, onTestFinished, test } from 'vitest'
 
 export const repository = fileURLToPath(new URL('..', import.meta.url))
 
@@ -87,7 +87,11 @@ export function s3Server() {
 }
 
 const leftFolders: string[] = []
-afterAll(() => leftFolders.splice(0).forEach(remove))
+
+/** Called after each file's last test (test/setup.ts), also where files share a process and this module. */
+export function removeLeftFolders(): void {
+  leftFolders.splice(0).forEach(remove)
+}
 
 /** `npm run check` tries one in so many of the faults and drawn cases that `npm test` tries. */
 export const PART = Number(process.env['SLUICE_TEST_PART'] ?? 1)

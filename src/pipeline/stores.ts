@@ -5,8 +5,8 @@ import type { Workspace } from './workspace.js'
 /** The stores of a command, each opened once, on first use. */
 export interface OpenStores {
   open(store: Store): Promise<OpenStore>
-  /** What calls have met with since this was last asked; only stores of which there is something to tell. */
-  usage(): Promise<{ readonly store: Store; readonly usage: StoreUsage }[]>
+  /** What calls to an open store have met with since this was last asked; undefined where it does not say. */
+  usage(store: Store): Promise<StoreUsage | undefined>
   close(): Promise<void>
 }
 
@@ -23,18 +23,12 @@ export function openStores({ project, signal }: Pick<Workspace, 'project' | 'sig
       opened.set(store, opening)
       return opening
     },
-    async usage() {
-      const found: { store: Store; usage: StoreUsage }[] = []
-      for (const [store, opening] of opened) {
-        const now = (await opening.catch(() => undefined))?.usage?.()
-        if (now === undefined) continue
-        const before = told.get(store) ?? { retries: 0, waits: 0, waitedMs: 0 }
-        told.set(store, now)
-        const [retries, waits] = [now.retries - before.retries, now.waits - before.waits]
-        if (retries === 0 && waits === 0) continue
-        found.push({ store, usage: { connections: now.connections, retries, waits, waitedMs: now.waitedMs - before.waitedMs } })
-      }
-      return found
+    async usage(store) {
+      const now = (await opened.get(store)?.catch(() => undefined))?.usage?.()
+      if (now === undefined) return undefined
+      const before = told.get(store) ?? { retries: 0, waits: 0, waitedMs: 0 }
+      told.set(store, now)
+      return { ...now, retries: now.retries - before.retries, waits: now.waits - before.waits, waitedMs: now.waitedMs - before.waitedMs }
     },
     async close() {
       const all = await Promise.allSettled(opened.values())

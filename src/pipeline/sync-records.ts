@@ -1,4 +1,4 @@
-import type { Journal } from '../journal/index.js'
+import type { Journal, JournalRow } from '../journal/index.js'
 import { Timestamp } from '../schema/index.js'
 import type { Sync } from '../sync/index.js'
 import type { RunMetrics } from './run-metrics.js'
@@ -8,25 +8,29 @@ import type { Workspace } from './workspace.js'
 
 /** What syncs leave in the journal, beside their rows. */
 
-/** Calls that were made again, or waited for a connection. */
+/** What the calls of a sync that wrote something met with, and those of any other that waited or were made again. */
 export async function recordUsage(
   { project }: Workspace,
   stores: OpenStores,
   journal: Journal,
   metrics: RunMetrics,
-  runId: string,
+  { runId, rows }: { readonly runId: string; readonly rows: number },
   sync: Sync,
 ): Promise<void> {
-  const used = (await stores.usage()).map(({ store, usage }) => ({ ...usage, store: storeName(project, store) }))
-  for (const one of used) metrics.usage(one)
-  await journal.append(
-    'store_usage',
-    used.map(({ store, connections, retries, waits, waitedMs }) => ({
-      ...{ run_id: runId, sync: sync.name, store, connections, retries, waits },
+  const used: JournalRow<'store_usage'>[] = []
+  for (const store of new Set([sync.to.store, ...('store' in sync.from ? [sync.from.store] : [])])) {
+    const usage = await stores.usage(store)
+    if (usage === undefined || (rows === 0 && usage.waits === 0 && usage.retries === 0)) continue
+    const { connections, retries, waits, waitedMs } = usage
+    const name = storeName(project, store)
+    metrics.usage({ ...usage, store: name })
+    used.push({
+      ...{ run_id: runId, sync: sync.name, store: name, connections, retries, waits },
       waited_ms: Math.round(waitedMs),
       recorded_at: Timestamp.fromDate(new Date()),
-    })),
-  )
+    })
+  }
+  await journal.append('store_usage', used)
 }
 
 export async function recordSync(journal: Journal, runId: string, result: SyncResult): Promise<void> {

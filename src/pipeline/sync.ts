@@ -174,7 +174,7 @@ export async function syncAll(workspace: Workspace, options: SyncRunOptions = {}
       metrics.sync(result)
       metrics.operation(operation)
       await recordSync(journal, runId, result)
-      await recordUsage(workspace, stores, journal, metrics, runId, one)
+      await recordUsage(workspace, stores, journal, metrics, { runId, rows: result.rows }, one)
     }
     await keepAfter(workspace, stores, journal, metrics, runId, operations, batches, (problem) =>
       options.observer?.onProgress?.('records', problem),
@@ -323,7 +323,6 @@ class Copy {
   }
 
   async #fromStore(sides: Sides, state: SyncState | undefined): Promise<Done> {
-    this.#readers(sides)
     const { cursor: column } = sides
     if (state?.cursor !== undefined && column !== undefined && sides.sourceTable !== undefined) {
       // Of times, all rows up to the cursor are in; of numbers, another row may have come with the same.
@@ -345,7 +344,8 @@ class Copy {
   async #load(sides: Sides): Promise<Done> {
     const total = await sides.source.count()
     const options = this.#applyOptions(sides, total)
-    const ranges = sides.sourceTable === undefined ? [] : await rangesOf(sides.source, this.#readers(sides))
+    const readers = this.#readers(sides)
+    const ranges = sides.sourceTable === undefined ? [] : await rangesOf(sides.source, readers)
     if (ranges.length < 2) {
       const done = await put(sides.targetTable, sides.source.scan({ batchRows: options.batchRows }), { ...options, fresh: true })
       return { ...done, mode: 'load', reason: `${sides.to} was empty` }
@@ -386,6 +386,7 @@ class Copy {
   }
 
   async #byCursor(sides: Sides, where: Where, candidates: number): Promise<Done> {
+    this.#readers(sides)
     const options = this.#applyOptions(sides, candidates)
     const done = await put(sides.targetTable, sides.source.scan({ where, batchRows: options.batchRows }), options)
     const reason = `${count(candidates)} ${candidates === 1 ? 'row' : 'rows'} past the cursor`

@@ -87,15 +87,24 @@ export async function reconcile(session: Session, left: RowSet, right: RowSet, o
     how.push(`about ${rowsText(Math.min(options.sample, lefts))} drawn at random`)
     return byRows(session, left, right, where, how, options)
   }
+  const why = options.level === 'rows' ? noDigests(lefts, rights) : undefined
+  if (why !== undefined) return byRows(session, left, right, undefined, [...how, why], options)
   const buckets = await bucketsOf(left, right, Math.max(lefts, rights))
-  const plan = await choose(left, right, buckets, { lefts, rights }, options, how)
+  const plan = await choose(left, right, buckets, rights, options, how)
   if (plan === 'stream') return byRows(session, left, right, undefined, how, options)
   const [ours, theirs] = await Promise.all([left.digests(buckets), right.digests(buckets)])
   if (ours === undefined || theirs === undefined) return byRows(session, left, right, undefined, how, options)
   const differing = differingBuckets(ours, theirs)
   how.push(`digests of ${buckets.count} buckets: ${differing.length === 0 ? 'all alike' : `${differing.length} differ`}`)
   const compared = lefts + Math.max(0, rights - lefts)
-  if (differing.length === 0) return { level: options.level, compared, how, total: 0, byCause: {}, samples: [] }
+  if (differing.length === 0 && lefts === rights) return { level: options.level, compared, how, total: 0, byCause: {}, samples: [] }
+  if (differing.length === 0) {
+    how.push('and yet their numbers of rows differ: everything is read')
+    const { rows, ...read } = await byRows(session, left, right, undefined, how, options)
+    if (options.level === 'rows' && rows !== undefined) return { ...read, rows }
+    await rows?.release()
+    return read
+  }
   if (options.level === 'digest') return bucketsOutcome(session, left, right, buckets, differing, compared, how, options)
   if (differing.length > MANY * buckets.count) {
     how.push(`more than a quarter of the buckets: everything is read`)
@@ -265,24 +274,23 @@ async function boundsOf(side: RowSet, column: Field, rows: number, wanted: numbe
   return [...new Set(bounds)].filter((text) => text !== undefined)
 }
 
+/** Why everything is to be read, where a look at the numbers of rows says so. */
+function noDigests(lefts: number, rights: number): string | undefined {
+  const most = Math.max(lefts, rights)
+  if (most <= FEW_ROWS) return 'so few that all are read'
+  return Math.abs(lefts - rights) > MANY * most ? 'the numbers of rows are far apart: everything is read' : undefined
+}
+
 /** Digests or everything: what is far away is asked for little, what gives rows as fast as it adds them up is read. */
 async function choose(
   left: RowSet,
   right: RowSet,
   buckets: Buckets,
-  { lefts, rights }: { readonly lefts: number; readonly rights: number },
+  rights: number,
   { level, now = () => performance.now() }: ReconcileOptions,
   how: string[],
 ): Promise<'digest' | 'stream'> {
   if (level === 'digest') return 'digest'
-  if (Math.max(lefts, rights) <= FEW_ROWS) {
-    how.push('so few that all are read')
-    return 'stream'
-  }
-  if (Math.abs(lefts - rights) > MANY * Math.max(lefts, rights)) {
-    how.push('the numbers of rows are far apart: everything is read')
-    return 'stream'
-  }
   const where = await probeOf(right, buckets, rights)
   if (where === undefined) return 'stream'
   const began = now()
@@ -310,18 +318,9 @@ async function choose(
 
 /** A condition that about 20,000 rows meet and an index answers. */
 async function probeOf(rows: RowSet, buckets: Buckets, count: number): Promise<Where | undefined> {
-  if (buckets.kind === 'range') {
-    const wanted = Math.max(1, Math.round((PROBE_ROWS / Math.max(1, count)) * buckets.count))
-    return {
-      kind: 'range',
-      column: buckets.column,
-      from: String(buckets.start),
-      to: String(buckets.start + buckets.width * BigInt(wanted)),
-    }
-  }
-  if (buckets.kind === 'text') {
-    const to = buckets.bounds[Math.min(buckets.count - 1, Math.max(1, Math.round((PROBE_ROWS / Math.max(1, count)) * buckets.count))) - 1]
-    return to === undefined ? undefined : { kind: 'range', column: buckets.column, to }
+  if (buckets.kind !== 'hash') {
+    const wanted = Math.min(buckets.count, Math.max(1, Math.round((PROBE_ROWS / Math.max(1, count)) * buckets.count)))
+    return { kind: 'buckets', buckets, numbers: Array.from({ length: wanted }, (_, number) => number) }
   }
   const [first] = buckets.columns
   if (first === undefined) return undefined

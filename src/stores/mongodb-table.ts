@@ -32,6 +32,7 @@ export interface MongoCollection {
   countDocuments(filter: Document): Promise<number>
   insertMany(documents: Document[], options: object): Promise<{ insertedCount: number }>
   bulkWrite(operations: object[], options: object): Promise<{ upsertedCount: number; modifiedCount: number }>
+  drop(): Promise<unknown>
   deleteMany(filter: Document): Promise<{ deletedCount: number }>
   indexes(): Promise<{ name?: string; key: Document | ReadonlyMap<string, unknown>; unique?: boolean }[]>
   createIndex(key: ReadonlyMap<string, number>, options: object): Promise<unknown>
@@ -272,6 +273,13 @@ export function mongoTable(name: string, running: Running): OpenTable {
         const { documents, lines, tooLarge } = documentsOf(kept, columns, shape, bson)
         const written = await write(collection, documents, lines, { key, given: batch.columns.map((column) => column.name), fresh })
         return { ...written, refused: [...refused, ...tooLarge, ...written.refused] }
+      }),
+
+    drop: () =>
+      running.call('drop', name, async () => {
+        known = undefined
+        await collection.drop()
+        await database.collection(SHAPES).deleteMany({ _id: name })
       }),
 
     remove: (keys) =>

@@ -114,7 +114,7 @@ export function mongodb(options: MongoDBOptions = {}): Store {
       const client = await guarding.call(async () => {
         const made = options.client ?? connecting(driver, address ?? '', { pool, timeout, connectTimeout, more: options.driver ?? {} })
         try {
-          watched = waitsOf(made, pool)
+          if (options.client === undefined) watched = waitsOf(made, pool)
           await made.connect()
           return made
         } catch (thrown) {
@@ -135,7 +135,8 @@ export function mongodb(options: MongoDBOptions = {}): Store {
       return {
         capabilities: CAPABILITIES,
         version: await running.call('buildInfo', undefined, async () => `MongoDB ${(await database.command({ buildInfo: 1 }))['version']}`),
-        usage: () => ({ connections: pool, retries: guarding.retries, ...watched() }),
+        // A client that was given has a pool of its own.
+        ...(options.client === undefined ? { usage: () => ({ connections: pool, retries: guarding.retries, ...watched() }) } : {}),
         table: (name) => mongoTable(name, running),
         readState: (name) =>
           running.call('find', 'sluice_state', async () => {

@@ -274,6 +274,12 @@ export function mysqlTable(server: MysqlServer, name: string): OpenTable {
       })
     },
 
+    drop: () =>
+      server.call('DROP', name, async (session) => {
+        known = undefined
+        await session.run(`DROP TABLE IF EXISTS ${quoted}`, { signal })
+      }),
+
     async remove(keys) {
       if (keys.size === 0) return 0
       return onTable('DELETE', async (session, table) => {

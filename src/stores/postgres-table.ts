@@ -263,6 +263,12 @@ export function postgresTable(server: PostgresServer, name: string): OpenTable {
       })
     },
 
+    drop: () =>
+      server.call('DROP', name, async (session) => {
+        known = undefined
+        await session.run(`DROP TABLE IF EXISTS ${quoted}`, { signal })
+      }),
+
     async remove(keys) {
       if (keys.size === 0) return 0
       return onTable('DELETE', async (session, table) => {
@@ -531,7 +537,8 @@ async function describeTable(
   const { rows } = await session.run(
     `SELECT a.attname, coalesce(b.typname, t.typname), format_type(a.atttypid, a.atttypmod), a.attnotnull,
       CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
-      coalesce(c.collname IN ('C', 'POSIX', 'ucs_basic', 'C.utf8') OR (c.collname = 'default' AND d.datcollate IN ('C', 'POSIX', 'C.UTF-8', 'C.utf8')), true),
+      coalesce(c.collname IN ('C', 'POSIX', 'ucs_basic', 'C.utf8') OR (c.collname = 'default' AND d.datcollate IN ('C', 'POSIX', 'C.UTF-8', 'C.utf8')
+        AND coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') <> 'i'), true),
       coalesce(c.collisdeterministic, true),
       a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL
     FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid LEFT JOIN pg_type AS b ON b.oid = t.typbasetype AND t.typtype = 'd'

@@ -230,7 +230,11 @@ export function postgresWhereSql(where: Where, columnOf: (field: Field) => Postg
   if (buckets.kind === 'hash') return `${postgresBucketSql(buckets, columnOf)} IN (${numbers.join(', ')})`
   const column = columnOf(buckets.column)
   const [value, literal] = buckets.kind === 'text' ? [bytesSql(column), textLiteral] : [quotePostgres(column.name), (text: string) => text]
-  return runsSql(runsOf(buckets, numbers), value, (run) => limitsSql(value, literal, run).join(' AND '))
+  const runs = runsOf(buckets, numbers)
+  // Without an index every row would be held against every range.
+  if (buckets.kind === 'text' && runs.length > (value.includes('COLLATE') ? 4 : 256))
+    return `${postgresBucketSql(buckets, columnOf)} IN (${numbers.join(', ')})`
+  return runsSql(runs, value, (run) => limitsSql(value, literal, run).join(' AND '))
 }
 
 interface Limits {

@@ -75,14 +75,16 @@ export function engineRows(
         sum: BigInt(String(row['s'])),
       }))
     },
-    async *scan({ where, batchRows = 20_000, signal } = {}) {
+    async *scan({ columns: wanted = columns, where, orderBy, limit, batchRows = 20_000, signal } = {}) {
+      const order = orderBy === undefined ? '' : ` ORDER BY ${quoteName(orderBy)} NULLS FIRST`
+      const most = limit === undefined ? '' : ` LIMIT ${limit}`
       let lines: string[] = []
-      for await (const batch of session.stream(`SELECT ${lineSql(columns)} AS line FROM ${filtered(where)}`)) {
+      for await (const batch of session.stream(`SELECT ${lineSql(wanted)} AS line FROM ${filtered(where)}${order}${most}`)) {
         signal?.throwIfAborted()
         for (let row = 0; row < batch.size; row++) lines.push(batch.value(row, 0) as string)
-        for (; lines.length >= batchRows; lines = lines.slice(batchRows)) yield new RowBatch(columns, lines.slice(0, batchRows))
+        for (; lines.length >= batchRows; lines = lines.slice(batchRows)) yield new RowBatch(wanted, lines.slice(0, batchRows))
       }
-      if (lines.length > 0) yield new RowBatch(columns, lines)
+      if (lines.length > 0) yield new RowBatch(wanted, lines)
     },
     lines: async (where) => ({ relation: `(SELECT ${lineSql(columns)} AS line FROM ${filtered(where)})`, release: async () => {} }),
   }
@@ -133,16 +135,12 @@ export function storeRows(
   }
 }
 
-/** Ranges that share no bucket: a server computes a digest with one processor for each connection. */
+/** Two halves of the buckets: a server computes a digest with one processor for each connection. */
 function halvesOf(buckets: Buckets): (Where | undefined)[] {
   if (buckets.kind === 'hash' || buckets.count < 2) return [undefined]
+  const numbers = Array.from({ length: buckets.count }, (_, number) => number)
   const half = buckets.count >> 1
-  const middle = buckets.kind === 'text' ? (buckets.bounds[half - 1] ?? '') : String(buckets.start + buckets.width * BigInt(half))
-  const range = { kind: 'range', column: buckets.column } as const
-  return [
-    { ...range, to: middle },
-    { ...range, from: middle },
-  ]
+  return [numbers.slice(0, half), numbers.slice(half)].map((part) => ({ kind: 'buckets', buckets, numbers: part }))
 }
 
 async function writeLines(

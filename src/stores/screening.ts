@@ -75,7 +75,7 @@ function upToTab(line: string, from: number): string {
 
 /** The text at a place of a line, without splitting all of it. */
 function cellAt(line: string, place: number): string {
-  const from = after(line, place, 0)
+  const from = place < 0 ? -1 : after(line, place, 0)
   return from < 0 ? NULL : upToTab(line, from)
 }
 

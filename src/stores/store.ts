@@ -194,6 +194,8 @@ export interface OpenTable {
   upsert(batch: RowBatch, request: UpsertRequest): Promise<Written>
   /** Takes the rows away that have these keys (the batch's columns); answers how many there were. */
   remove(keys: RowBatch): Promise<number>
+  /** Takes the table itself away, if it is there. No sync does: it is for tables that Sluice made to try something on. */
+  drop?(): Promise<void>
 }
 
 /** How a store that has SQL runs it. */

@@ -216,6 +216,21 @@ export function storeConformance({ describe, it, equal, open }: StoreConformance
     })
 
     describe('remove', () => {
+      test('takes itself away, where it can, and may be made again', async ({ table }) => {
+        if (table.drop === undefined) return
+        await table.drop()
+        await made(table, TRIPS, ['id'])
+        await table.upsert(trips(3), { key: ['id'] })
+        await table.drop()
+        equal(await table.shape(), undefined)
+        const others = [KEY, field('other', 'long')]
+        await made(table, others, ['id'])
+        equal(
+          (await table.shape())?.columns.map(({ name }) => name),
+          ['id', 'other'],
+        )
+        equal(await table.count(), 0)
+      })
       test('takes rows away by their key, and tells how many there were', async ({ table }) => {
         await made(table, TRIPS, ['id'])
         await table.upsert(trips(100), { key: ['id'] })

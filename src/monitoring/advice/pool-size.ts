@@ -15,10 +15,12 @@ export const poolSize: Adviser = {
 function of({ name, batchRows, parallel, from, to, runs }: SyncFacts): Advice[] {
   const stores = [...new Set(runs.flatMap((run) => run.usage.map((one) => one.store)))]
   return stores.flatMap((store): Advice[] => {
-    const own = runs.flatMap((run) => run.usage.filter((one) => one.store === store).map((one) => ({ ...one, seconds: run.seconds })))
+    const all = runs.flatMap((run) => run.usage.filter((one) => one.store === store).map((one) => ({ ...one, seconds: run.seconds })))
+    // Those with the pool that it has now.
+    const connections = all.at(-1)?.connections ?? 0
+    const own = all.filter((one) => one.connections === connections)
     const sum = (figure: (one: (typeof own)[number]) => number) => own.reduce((total, one) => total + figure(one), 0)
     const [waits, waited, seconds] = [sum((one) => one.waits), sum((one) => one.waitedSeconds), sum((one) => one.seconds)]
-    const connections = own.at(-1)?.connections ?? 0
     // Each range is read on one connection, and written on another.
     const wanted = parallel * (from === to ? 2 : 1)
     const share = waited / Math.max(0.001, seconds * parallel)
@@ -29,7 +31,7 @@ function of({ name, batchRows, parallel, from, to, runs }: SyncFacts): Advice[] 
         about: name,
         title: `Calls wait for one of ${whole(connections)} ${connections === 1 ? 'connection' : 'connections'} to ${store}`,
         evidence: [
-          { what: 'runs in 30 days in which calls waited', value: own.length, unit: 'count' },
+          { what: 'runs in 30 days with so many connections', value: own.length, unit: 'count' },
           { what: 'calls that found all connections in use', value: waits, unit: 'count' },
           { what: 'their waiting, together', value: waited, unit: 'seconds' },
           { what: 'time of those runs', value: seconds, unit: 'seconds' },
@@ -39,8 +41,8 @@ function of({ name, batchRows, parallel, from, to, runs }: SyncFacts): Advice[] 
         expected: `Up to ${whole(waited / parallel / own.length)} s less a run of ${whole(seconds / own.length)} s, where the server has processors to spare; none where it has not.`,
         how: `Give ${store} \`pool: ${wanted}\` where it is defined; or leave its pool, and set \`parallel: ${Math.max(1, Math.floor((connections * parallel) / wanted))}\` in the definition of ${name}.`,
         impact: share >= MUCH ? 'medium' : 'low',
-        // What is tried is writing.
-        ...(store === to
+        // What is tried is writing alone.
+        ...(store === to && from !== to
           ? {
               trial: {
                 change: 'sync',

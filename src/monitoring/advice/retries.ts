@@ -28,7 +28,7 @@ export const retries: Adviser = {
             { what: 'failures in 30 days after which the next run went well', value: passed.length, unit: 'count' },
             { what: 'runs in 30 days', value: runs.length, unit: 'count' },
             {
-              what: 'calls that went well when they were made again',
+              what: 'attempts that were made again in runs that went well',
               value: runs.flatMap((run) => (run.status === 'ok' ? run.usage : [])).reduce((sum, one) => sum + one.retries, 0),
               unit: 'count',
             },

@@ -1,0 +1,4 @@
+import { afterAll } from 'vitest'
+import { removeLeftFolders } from './fixtures.js'
+
+afterAll(removeLeftFolders)
