@@ -62,12 +62,16 @@ export async function openSides(workspace: Workspace, session: Session, stores: 
     ...source,
     sync: one,
     to,
-    target: storeRows(session, { label: to, table: targetTable, columns, key, digest: targetStore.capabilities.digest, signal }),
+    target: storeRows(session, { label: to, table: targetTable, columns, key, ...abilities(targetStore), signal }),
     targetStore,
     targetTable,
     key,
     mapping: createHash('sha256').update(JSON.stringify(fingerprint)).digest('hex').slice(0, 16),
   }
+}
+
+function abilities({ capabilities, sql }: OpenStore): { readonly digest: boolean; readonly textRanges: boolean } {
+  return { digest: capabilities.digest, textRanges: sql !== undefined && sql.dialect !== 'duckdb' }
 }
 
 type Source = Pick<Sides, 'from' | 'source' | 'mapped' | 'sourceId' | 'lake' | 'sourceTable' | 'cursor'>
@@ -92,7 +96,7 @@ async function openSource(workspace: Workspace, session: Session, stores: OpenSt
       throw failure(SYNC_INVALID, { name: one.name, problem, advice }, { place: one.place })
     }
     const columns = mapped.map(({ target }) => target)
-    const source = storeRows(session, { label: from, table: sourceTable, columns, key, digest: store.capabilities.digest, signal })
+    const source = storeRows(session, { label: from, table: sourceTable, columns, key, ...abilities(store), signal })
     const cursor = shape.columns.find((column) => column.name === one.cursor)
     const sourceId = `${one.from.store.describe()}/${one.from.name}`
     return { from, source, mapped, sourceTable, sourceId, ...(cursor === undefined ? {} : { cursor }) }

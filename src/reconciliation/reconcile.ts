@@ -251,7 +251,7 @@ async function bucketsOf(left: RowSet, right: RowSet, rows: number): Promise<Buc
       return { kind: 'range', column: only, start, width: (end - start) / BigInt(wanted) + 1n, count: wanted }
     }
   }
-  if (keys.length === 1 && only !== undefined && only.type.kind === 'string') {
+  if (keys.length === 1 && only !== undefined && only.type.kind === 'string' && left.textRanges && right.textRanges) {
     const bounds = await boundsOf(left, only, rows, Math.min(wantedFor(2_000), MANY_BOUNDS))
     if (bounds.length > 0) return { kind: 'text', column: only, bounds, count: bounds.length + 1 }
   }

@@ -22,6 +22,8 @@ export interface RowSet {
   readonly key: readonly string[]
   /** False where `totals` and `digests` would mean to read every row. */
   readonly digestible: boolean
+  /** Whether a text's place among hundreds of bounds is found quickly: not by DuckDB, whose CASE goes through all of them. */
+  readonly textRanges: boolean
   count(): Promise<number>
   /** Exact sums of whole and decimal numbers; undefined where that would mean to read every row. */
   totals(columns: readonly Field[]): Promise<{ readonly rows: number; readonly sums: readonly (string | null)[] } | undefined>
@@ -51,6 +53,7 @@ export function engineRows(
     columns,
     key: set.key,
     digestible: true,
+    textRanges: false,
     count: async () => Number((await session.rows(`SELECT count(*) AS n FROM ${filtered(undefined)}`))[0]?.['n'] ?? 0),
     async totals(summed) {
       const sums = summed.map((column, index) => `CAST(sum(${quoteName(column.name)}) AS VARCHAR) AS s${index}`)
@@ -99,10 +102,12 @@ export function storeRows(
     readonly columns: readonly Field[]
     readonly key: readonly string[]
     readonly digest: boolean
+    /** Default: false. */
+    readonly textRanges?: boolean
     readonly signal?: AbortSignal | undefined
   },
 ): RowSet {
-  const { table, key, digest, signal } = set
+  const { table, key, digest, textRanges = false, signal } = set
   const columns = keyFirst(set.columns, key)
   const scan = (request: Partial<ScanRequest> = {}) => table.scan({ columns, signal, ...request })
   return {
@@ -110,6 +115,7 @@ export function storeRows(
     columns,
     key,
     digestible: digest,
+    textRanges,
     count: () => table.count(),
     totals: async (summed) => (digest ? table.totals(summed) : undefined),
     bounds: (column) => table.bounds(column),
