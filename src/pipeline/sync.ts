@@ -14,7 +14,7 @@ import {
 } from '../errors/index.js'
 import { type Journal, openJournal } from '../journal/index.js'
 import { span } from '../observability/index.js'
-import { type Field, Timestamp } from '../schema/index.js'
+import { type Field, isTime, Timestamp } from '../schema/index.js'
 import {
   differences,
   engineRows,
@@ -326,7 +326,7 @@ class Copy {
     const { cursor: column } = sides
     if (state?.cursor !== undefined && column !== undefined && sides.sourceTable !== undefined) {
       // Of times, all rows up to the cursor are in; of numbers, another row may have come with the same.
-      const where: Where = { kind: 'range', column, ...(isTime(column) ? { after: state.cursor } : { from: state.cursor }) }
+      const where: Where = { kind: 'range', column, ...(isTime(column.type) ? { after: state.cursor } : { from: state.cursor }) }
       const [candidates, all] = [await sides.sourceTable.count(where), await sides.source.count()]
       if (candidates <= MANY_CANDIDATES || candidates * 2 < all) return this.#byCursor(sides, where, candidates)
       return this.#compare(sides, `${count(candidates)} of ${count(all)} rows have changed since ${state.cursor}`)
@@ -505,7 +505,7 @@ class Copy {
     if (column === undefined || sourceTable === undefined) return {}
     const bounds = await sourceTable.bounds(column)
     if (bounds === undefined) return {}
-    if (!isTime(column)) return { cursor: bounds.greatest }
+    if (!isTime(column.type)) return { cursor: bounds.greatest }
     const safe = Timestamp.fromDate(new Date(this.#began - OVERLAP_MS)).wallClock()
     return { cursor: bounds.greatest < safe ? bounds.greatest : safe }
   }
@@ -543,10 +543,6 @@ async function rangesOf(rows: RowSet, wanted: number): Promise<Where[]> {
     const from = least + width * BigInt(index)
     return { kind: 'range', column, from: String(from), to: String(from + width) }
   })
-}
-
-function isTime({ type }: Field): boolean {
-  return type.kind === 'timestamp' || type.kind === 'timestamp_ntz'
 }
 
 function isWhole({ type }: Field): boolean {

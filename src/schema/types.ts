@@ -113,6 +113,11 @@ export function widens(from: DataType, to: DataType): boolean {
   return false
 }
 
+/** An instant, or a reading of a clock. */
+export function isTime({ kind }: DataType): boolean {
+  return kind === 'timestamp' || kind === 'timestamp_ntz'
+}
+
 export function isNumber(type: DataType): boolean {
   return INTEGER_RANK[type.kind] !== undefined || type.kind === 'double' || type.kind === 'float' || type.kind === 'decimal'
 }

@@ -32,6 +32,24 @@ export function runsSql(runs: readonly Run[], value: string, within: (run: Run) 
   return parts.length === 0 ? 'FALSE' : `(${parts.join(' OR ')})`
 }
 
+/** The conditions of a range: `literal` writes a limit as the value's own. */
+export function limitsSql(
+  value: string,
+  literal: (text: string) => string,
+  { from, after, to }: Run & { readonly after?: string },
+): string[] {
+  return [
+    ...(from === undefined ? [] : [`${value} >= ${literal(from)}`]),
+    ...(after === undefined ? [] : [`${value} > ${literal(after)}`]),
+    ...(to === undefined ? [] : [`${value} < ${literal(to)}`]),
+  ]
+}
+
+/** Whether so many runs of texts are better told by their buckets: without an index, every row would be held against every run. */
+export function areMany(runs: readonly Run[], isServed: boolean): boolean {
+  return runs.length > (isServed ? 256 : 4)
+}
+
 /** The number of a text's bucket, found by comparisons that halve the bounds. */
 export function textBucketSql(bounds: readonly string[], value: string, literal: (text: string) => string): string {
   const among = (first: number, last: number): string => {

@@ -8,7 +8,7 @@ import {
   STORE_TABLE_UNFIT,
   STORE_TYPE_UNSUPPORTED,
 } from '../errors/index.js'
-import { type Field, sameType, typeText } from '../schema/index.js'
+import { type Field, isTime, sameType, typeText } from '../schema/index.js'
 import { runsOf } from './bucket-ranges.js'
 import { misfit, readsAs, recast, sifter } from './cells.js'
 import { type BsonClasses, decoder, encoder, inferredType, valueCheck } from './mongodb-values.js'
@@ -383,17 +383,13 @@ function checksOf(given: readonly Field[], columns: readonly Field[], key: reado
     const fits = valueCheck(column.type, bson)
     return [
       ...(readsAs(type, column.type) ? [] : [{ column: column.name, problem: misfit(type, column.type) }]),
-      ...(fits === undefined ? [] : [{ column: column.name, problem: fits, ...(isTime(column) ? { sign: FINER } : {}) }]),
+      ...(fits === undefined ? [] : [{ column: column.name, problem: fits, ...(isTime(column.type) ? { sign: FINER } : {}) }]),
       // In the key it is looked for anyway.
       ...(column.nullable || key.includes(column.name)
         ? []
         : [{ column: column.name, sign: WITH_NULL, problem: (text: string) => (text === NULL ? 'null' : undefined) }]),
     ]
   })
-}
-
-function isTime({ type }: Field): boolean {
-  return type.kind === 'timestamp' || type.kind === 'timestamp_ntz'
 }
 
 function documentsOf(batch: RowBatch, columns: readonly Field[], shape: Known, bson: BsonClasses) {

@@ -1,6 +1,6 @@
 import { failure, STORE_TYPE_UNSUPPORTED } from '../errors/index.js'
 import { type DataType, type Field, typeText } from '../schema/index.js'
-import { runsOf, runsSql, textBucketSql } from './bucket-ranges.js'
+import { areMany, limitsSql, type Run, runsOf, runsSql, textBucketSql } from './bucket-ranges.js'
 import { escapeText, NULL, unescapeText } from './rows.js'
 import type { Buckets, Capabilities, Where } from './store.js'
 
@@ -236,9 +236,10 @@ export function mysqlWhereSql(where: Where, columnOf: (field: Field) => MysqlCol
     const { from, after, to } = where
     if (from === undefined && after === undefined && to === undefined) return 'TRUE'
     const column = columnOf(where.column)
-    const order = { value: mysqlOrderSql(column), literal: (text: string) => orderedLiteral(column, text, where.column.type) }
-    const near = where.column.type.kind === 'string' ? nearSql(column, { ...where, from: from ?? after }) : []
-    return [`${order.value} IS NOT NULL`, ...near, ...limitsSql(order, where)].join(' AND ')
+    const [value, start] = [mysqlOrderSql(column), from ?? after]
+    const near = where.column.type.kind === 'string' ? nearSql(column, { ...where, ...(start === undefined ? {} : { from: start }) }) : []
+    const limits = limitsSql(value, (text) => orderedLiteral(column, text, where.column.type), where)
+    return [`${value} IS NOT NULL`, ...near, ...limits].join(' AND ')
   }
   if (where.kind === 'sample') return `RAND() < ${where.share}`
   const { buckets, numbers } = where
@@ -247,32 +248,18 @@ export function mysqlWhereSql(where: Where, columnOf: (field: Field) => MysqlCol
   const column = columnOf(buckets.column)
   const name = quoteMysql(column.name)
   const runs = runsOf(buckets, numbers)
-  if (buckets.kind === 'range') return runsSql(runs, name, (run) => limitsSql({ value: name, literal: (text) => text }, run).join(' AND '))
-  // Without an index every row would be held against every range.
-  if (runs.length > (isServed(column) ? 256 : 4)) return `${mysqlBucketSql(buckets, columnOf)} IN (${numbers.join(', ')})`
-  const bytes = { value: bytesSql(column), literal: (text: string) => bytesLiteral(column, text) }
-  return runsSql(runs, name, (run) => [...nearSql(column, run), ...limitsSql(bytes, run)].join(' AND '))
-}
-
-interface Limits {
-  readonly from?: string | undefined
-  readonly after?: string | undefined
-  readonly to?: string | undefined
-}
-
-function limitsSql(order: { readonly value: string; literal(text: string): string }, { from, after, to }: Limits): string[] {
-  return [
-    ...(from === undefined ? [] : [`${order.value} >= ${order.literal(from)}`]),
-    ...(after === undefined ? [] : [`${order.value} > ${order.literal(after)}`]),
-    ...(to === undefined ? [] : [`${order.value} < ${order.literal(to)}`]),
-  ]
+  if (buckets.kind === 'range') return runsSql(runs, name, (run) => limitsSql(name, (text) => text, run).join(' AND '))
+  if (areMany(runs, isServed(column))) return `${mysqlBucketSql(buckets, columnOf)} IN (${numbers.join(', ')})`
+  const bytes = bytesSql(column)
+  const literal = (text: string) => bytesLiteral(column, text)
+  return runsSql(runs, name, (run) => [...nearSql(column, run), ...limitsSql(bytes, literal, run)].join(' AND '))
 }
 
 /**
  * Limits that are no narrower than those wanted and that an index serves, where a column's order is that of bytes but for spaces at the end,
  * which count for nothing: texts of printable characters alone stand alike in both, and a text past one of them is past its beginning.
  */
-function nearSql(column: MysqlColumn, limits: Limits): string[] {
+function nearSql(column: MysqlColumn, limits: Run): string[] {
   if (isByBytes(column) || !isServed(column)) return []
   const name = quoteMysql(column.name)
   const [from, to] = [limits.from, limits.to].map((text) => (text === undefined ? undefined : unescapeText(text)))

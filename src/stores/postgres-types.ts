@@ -1,6 +1,6 @@
 import { failure, STORE_TYPE_UNSUPPORTED } from '../errors/index.js'
 import { type DataType, type Field, typeText } from '../schema/index.js'
-import { runsOf, runsSql } from './bucket-ranges.js'
+import { areMany, limitsSql, runsOf, runsSql } from './bucket-ranges.js'
 import { NULL, unescapeText } from './rows.js'
 import type { Buckets, Capabilities, Where } from './store.js'
 
@@ -231,24 +231,9 @@ export function postgresWhereSql(where: Where, columnOf: (field: Field) => Postg
   const column = columnOf(buckets.column)
   const [value, literal] = buckets.kind === 'text' ? [bytesSql(column), textLiteral] : [quotePostgres(column.name), (text: string) => text]
   const runs = runsOf(buckets, numbers)
-  // Without an index every row would be held against every range.
-  if (buckets.kind === 'text' && runs.length > (value.includes('COLLATE') ? 4 : 256))
+  if (buckets.kind === 'text' && areMany(runs, !value.includes('COLLATE')))
     return `${postgresBucketSql(buckets, columnOf)} IN (${numbers.join(', ')})`
   return runsSql(runs, value, (run) => limitsSql(value, literal, run).join(' AND '))
-}
-
-interface Limits {
-  readonly from?: string | undefined
-  readonly after?: string | undefined
-  readonly to?: string | undefined
-}
-
-function limitsSql(value: string, literal: (text: string) => string, { from, after, to }: Limits): string[] {
-  return [
-    ...(from === undefined ? [] : [`${value} >= ${literal(from)}`]),
-    ...(after === undefined ? [] : [`${value} > ${literal(after)}`]),
-    ...(to === undefined ? [] : [`${value} < ${literal(to)}`]),
-  ]
 }
 
 function textLiteral(text: string): string {

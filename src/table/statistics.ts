@@ -1,5 +1,5 @@
 import type { ColumnStatistics, WrittenFile } from '../engine/index.js'
-import type { DataType, Field } from '../schema/index.js'
+import { type DataType, type Field, isTime } from '../schema/index.js'
 
 /**
  * Per-file statistics, as the log keeps them: `{"numRecords":3,"minValues":{"a":1},"maxValues":{"a":9},"nullCount":{"a":0}}`.
@@ -156,7 +156,7 @@ export function mayHold(statistics: FileStatistics, column: string, type: DataTy
   const wantedHigh = comparable(range.max, type)
   if (low !== undefined && wantedHigh !== undefined && low > wantedHigh) return false
   // Some writers cut a timestamp's maximum down to the millisecond.
-  const slack = typeof high === 'number' && (type.kind === 'timestamp' || type.kind === 'timestamp_ntz') ? 1 : 0
+  const slack = typeof high === 'number' && isTime(type) ? 1 : 0
   if (high !== undefined && wantedLow !== undefined && (typeof high === 'number' ? high + slack : high) < wantedLow) return false
   return true
 }

@@ -138,7 +138,7 @@ export interface SyncRunFacts {
   readonly batchSeconds: number | undefined
   /** The code of what it failed with, where trying again may help. */
   readonly transient: string | undefined
-  /** Of stores whose calls waited for a connection, or were made again. */
+  /** Of its stores, where the run wrote rows, or calls waited for a connection or were made again. */
   readonly usage: readonly StoreUsageFacts[]
 }
 
