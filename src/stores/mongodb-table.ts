@@ -11,8 +11,8 @@ import {
 import { type Field, isTime, sameType, typeText } from '../schema/index.js'
 import { runsOf } from './bucket-ranges.js'
 import { misfit, readsAs, recast, sifter } from './cells.js'
-import { type BsonClasses, decoder, encoder, inferredType, valueCheck } from './mongodb-values.js'
-import { NULL, RowBatch } from './rows.js'
+import { type BsonClasses, cellEncoder, decoder, encoder, inferredType, valueCheck } from './mongodb-values.js'
+import { RowBatch } from './rows.js'
 import { type Check, screen } from './screening.js'
 import type { OpenTable, RefusedRow, StoreIndex, TableShape, TableToMake, Where, Written } from './store.js'
 
@@ -269,10 +269,10 @@ export function mongoTable(name: string, running: Running): OpenTable {
             `Its key is ${shape.key.join(', ')}; or give it a unique index on those.`,
           )
         const columns = batch.columns.map((column) => columnOf(shape, column))
-        const { kept, refused } = screen(batch, key, checksOf(batch.columns, columns, key, bson))
-        const { documents, lines, tooLarge } = documentsOf(kept, columns, shape, bson)
+        const { kept, refused } = screen(batch, key, checksOf(batch.columns, columns, bson))
+        const { documents, lines, refused: misfits } = documentsOf(kept, columns, shape, bson)
         const written = await write(collection, documents, lines, { key, given: batch.columns.map((column) => column.name), fresh })
-        return { ...written, refused: [...refused, ...tooLarge, ...written.refused] }
+        return { ...written, refused: [...refused, ...misfits, ...written.refused] }
       }),
 
     drop: () =>
@@ -375,19 +375,14 @@ function rangeFilter({ column, from, after, to }: Where & { kind: 'range' }, enc
 
 /** A time of a line, such as `05:00:00.000001`, with more than milliseconds. */
 const FINER = /:\d\d\.\d{3}(?!000)/
-const WITH_NULL = { test: (line: string) => line.includes(NULL) }
 
-function checksOf(given: readonly Field[], columns: readonly Field[], key: readonly string[], bson: BsonClasses): Check[] {
+function checksOf(given: readonly Field[], columns: readonly Field[], bson: BsonClasses): Check[] {
   return columns.flatMap((column, index) => {
     const type = given[index]?.type ?? column.type
     const fits = valueCheck(column.type, bson)
     return [
       ...(readsAs(type, column.type) ? [] : [{ column: column.name, problem: misfit(type, column.type) }]),
       ...(fits === undefined ? [] : [{ column: column.name, problem: fits, ...(isTime(column.type) ? { sign: FINER } : {}) }]),
-      // In the key it is looked for anyway.
-      ...(column.nullable || key.includes(column.name)
-        ? []
-        : [{ column: column.name, sign: WITH_NULL, problem: (text: string) => (text === NULL ? 'null' : undefined) }]),
     ]
   })
 }
@@ -395,31 +390,38 @@ function checksOf(given: readonly Field[], columns: readonly Field[], key: reado
 function documentsOf(batch: RowBatch, columns: readonly Field[], shape: Known, bson: BsonClasses) {
   const fields = columns.map((column, index) => {
     const given = batch.columns[index]?.type ?? column.type
+    const { name, nullable } = column
+    if (sameType(given, column.type)) return { name, nullable, value: cellEncoder(column.type, bson) }
     const [text, value] = [recast(given, column.type), encoder(column.type, bson)]
-    return { name: column.name, value: sameType(given, column.type) ? value : (cell: string) => value(text(cell)) }
+    return { name, nullable, value: (line: string, from: number, to: number) => value(text(line.slice(from, to))) }
   })
   // A row's columns are always there, null or not. Copies of one object are quicker to fill and to read than objects that grow.
   const absent = shape.columns.filter((column) => !columns.some(({ name }) => name === column.name))
   const empty: Document = Object.fromEntries([...columns, ...absent].map(({ name }) => [name, null]))
   const documents: Document[] = []
   const lines: string[] = []
-  const tooLarge: RefusedRow[] = []
+  const refused: RefusedRow[] = []
   for (const line of batch.lines) {
-    const texts = line.split('\t')
     const document = { ...empty }
-    for (let index = 0; index < fields.length; index++) {
-      const field = fields[index]
-      if (field !== undefined) document[field.name] = field.value(texts[index] ?? NULL)
+    let reason: string | undefined
+    let from = 0
+    for (const { name, nullable, value } of fields) {
+      const tab = line.indexOf('\t', from)
+      const to = tab < 0 ? line.length : tab
+      const made = from > line.length ? null : value(line, from, to)
+      if (made === null && !nullable) reason ??= `"${name}" is null`
+      document[name] = made
+      from = to + 1
     }
     // Text of a third of it cannot be too long, whatever its characters.
-    if (line.length * 3 > LARGEST_DOCUMENT && bson.BSON.calculateObjectSize(document) > LARGEST_DOCUMENT) {
-      tooLarge.push({ line, reason: 'larger than the 16 MB that a document may have' })
-    } else {
+    if (line.length * 3 > LARGEST_DOCUMENT && bson.BSON.calculateObjectSize(document) > LARGEST_DOCUMENT)
+      reason ??= 'larger than the 16 MB that a document may have'
+    if (reason === undefined) {
       documents.push(document)
       lines.push(line)
-    }
+    } else refused.push({ line, reason })
   }
-  return { documents, lines, tooLarge }
+  return { documents, lines, refused }
 }
 
 /** What a bulk write did and did not do: each failure by the place of its document. */
@@ -431,24 +433,21 @@ interface BulkFailure {
 
 async function write(
   collection: MongoCollection,
-  documents: readonly Document[],
+  documents: Document[],
   lines: readonly string[],
   { key, given, fresh }: { key: readonly string[]; given: readonly string[]; fresh: boolean },
 ): Promise<Written> {
   let inserted = 0
-  let left = documents.map((document, index) => ({ document, line: lines[index] ?? '' }))
-  if (fresh && left.length > 0) {
-    const { failed, result } = await settled(() =>
-      collection.insertMany(
-        left.map(({ document }) => document),
-        { ordered: false },
-      ),
-    )
+  let isLeft = (_index: number) => true
+  if (fresh && documents.length > 0) {
+    const { failed, result } = await settled(() => collection.insertMany(documents, { ordered: false }))
     inserted = result?.insertedCount ?? 0
-    left = left.filter((_, index) => failed.has(index))
+    if (failed.size === 0) return { inserted, updated: 0, refused: [] }
+    isLeft = (index) => failed.has(index)
     // The driver has given each an identity: one that updates has its own.
-    if (!key.includes('_id')) for (const { document } of left) delete document['_id']
+    if (!key.includes('_id')) for (const index of failed.keys()) delete documents[index]?.['_id']
   }
+  const left = documents.flatMap((document, index) => (isLeft(index) ? [{ document, line: lines[index] ?? '' }] : []))
   if (left.length === 0) return { inserted, updated: 0, refused: [] }
   const isGiven = new Set(given)
   const isKey = new Set(key)

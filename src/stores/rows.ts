@@ -130,17 +130,18 @@ export function microsOf(text: string): bigint {
   return BigInt(millisOf(text)) * 1000n + BigInt(text.slice(23, 26) || '0')
 }
 
-/** Whole milliseconds since 1970 of `2018-01-01 05:00:00.000000`; what is finer is left out. */
-export function millisOf(text: string): number {
-  const days = daysOf(digits(text, 0, 4), digits(text, 5, 7), digits(text, 8, 10))
-  const seconds = days * 86_400 + digits(text, 11, 13) * 3_600 + digits(text, 14, 16) * 60 + digits(text, 17, 19)
-  return seconds * 1000 + digits(text, 20, 23)
+/** Whole milliseconds since 1970 of `2018-01-01 05:00:00.000000`, here or at a place of a line; what is finer is left out. */
+export function millisOf(text: string, from = 0, to = text.length): number {
+  const digits = (start: number, end: number) => wholeOf(text, from + start, Math.min(from + end, to))
+  const days = daysOf(digits(0, 4), digits(5, 7), digits(8, 10))
+  const seconds = days * 86_400 + digits(11, 13) * 3_600 + digits(14, 16) * 60 + digits(17, 19)
+  return seconds * 1000 + digits(20, 23)
 }
 
-/** The number that digits of a text are; 0 past its end. */
-function digits(text: string, from: number, to: number): number {
+/** The number that the digits at a place of a text are; 0 where there are none. At most 15 digits are exact. */
+export function wholeOf(text: string, from: number, to: number): number {
   let value = 0
-  for (let at = from; at < to && at < text.length; at++) value = value * 10 + text.charCodeAt(at) - 48
+  for (let at = from; at < to; at++) value = value * 10 + text.charCodeAt(at) - 48
   return value
 }
 

@@ -23,9 +23,11 @@ export function screen(
   const keyPlaces = key.map(placeOf)
   const [only = 0, ...others] = keyPlaces
   const placed = checks.map((check) => ({ ...check, place: placeOf(check.column) }))
+  // Columns of one type have one sign.
+  const signs = [...new Set(checks.map(({ sign }) => sign))]
   const refused: RefusedRow[] = []
-  const latest = new Map<string, string>()
-  let repeated = false
+  const [kept, keys]: [string[], string[]] = [[], []]
+  let [previous, ascending] = ['', true]
   for (const line of batch.lines) {
     let reason: string | undefined
     let found = cellAt(line, only)
@@ -36,25 +38,28 @@ export function screen(
       found += `\t${text}`
     }
     if (hasNull) reason = `null in the key ${key.join(', ')}`
-    let all: readonly string[] | undefined
-    let [asked, shows]: [Check['sign'], boolean] = [undefined, true]
-    for (const { column, place, sign, problem } of placed) {
-      if (reason !== undefined) break
-      // Columns of one type have one sign.
-      if (sign !== asked) [asked, shows] = [sign, sign === undefined || sign.test(line)]
-      if (!shows) continue
-      all ??= line.split('\t')
-      const why = problem(all[place] ?? NULL)
-      if (why !== undefined) reason = `"${column}" is ${why}`
+    const shown = reason === undefined ? signs.filter((sign) => sign === undefined || sign.test(line)) : []
+    if (shown.length > 0) {
+      const all = line.split('\t')
+      for (const { column, place, sign, problem } of placed) {
+        const why = shown.includes(sign) ? problem(all[place] ?? NULL) : undefined
+        if (why === undefined) continue
+        reason = `"${column}" is ${why}`
+        break
+      }
     }
-    if (reason !== undefined) refused.push({ line, reason })
-    else {
-      repeated ||= latest.has(found)
-      latest.set(found, line)
-    }
+    if (reason === undefined) {
+      kept.push(line)
+      keys.push(found)
+      ascending &&= previous < found
+      previous = found
+    } else refused.push({ line, reason })
   }
-  if (refused.length === 0 && !repeated) return { kept: batch, refused }
-  return { kept: new RowBatch(batch.columns, [...latest.values()]), refused }
+  // Keys that ascend, as those of a table read in its order do, are all different.
+  const isRepeated = !ascending && new Set(keys).size < keys.length
+  if (refused.length === 0 && !isRepeated) return { kept: batch, refused }
+  const latest = isRepeated ? [...new Map(keys.map((one, index) => [one, kept[index] ?? ''])).values()] : kept
+  return { kept: new RowBatch(batch.columns, latest), refused }
 }
 
 /** Where a line goes on after so many tabs; -1 where it has fewer. */

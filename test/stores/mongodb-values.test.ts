@@ -1,7 +1,9 @@
+import fc from 'fast-check'
 import { Binary, BSON, Decimal128, Double, Int32, Long } from 'mongodb'
 import { expect, test } from 'vitest'
 import type { DataType } from '../../src/schema/index.js'
-import { decoder, encoder, valueCheck } from '../../src/stores/mongodb-values.js'
+import { scaled, unscaled } from '../../src/stores/cells.js'
+import { cellEncoder, decoder, encoder, valueCheck } from '../../src/stores/mongodb-values.js'
 
 const classes = { Long, Double, Binary, Decimal128, BSON }
 const bytes = (value: unknown) => Buffer.from(BSON.serialize({ value })).toString('hex')
@@ -31,6 +33,38 @@ const cases: readonly (readonly [DataType, string, unknown])[] = [
 
 test.each(cases)('%o %s is written as its BSON type', (type, text, value) => {
   expect(bytes(encoder(type, classes)(text))).toBe(bytes(value))
+})
+
+test('a value stands anywhere in a line, and is then written as it is alone', () => {
+  const cell = fc.oneof(
+    fc
+      .record({ scale: fc.integer({ min: 0, max: 6 }), units: fc.bigInt({ min: -(10n ** 18n), max: 10n ** 18n }) })
+      .map(({ scale, units }): [DataType, string, unknown] => {
+        const text = scaled(units, scale)
+        return [{ kind: 'decimal', precision: 20, scale }, text, Decimal128.fromString(text)]
+      }),
+    fc
+      .bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
+      .map((value): [DataType, string, unknown] => [{ kind: 'long' }, String(value), Long.fromBigInt(value)]),
+    fc.integer().map((value): [DataType, string, unknown] => [{ kind: 'integer' }, String(value), new Int32(value)]),
+    fc.constantFrom(...cases),
+  )
+  fc.assert(
+    fc.property(fc.array(cell, { minLength: 1 }), (cells) => {
+      const line = cells.map(([, text]) => text).join('\t')
+      let from = 0
+      for (const [type, text, value] of cells) {
+        expect(bytes(cellEncoder(type, classes)(line, from, from + text.length))).toBe(bytes(value))
+        from += text.length + 1
+      }
+    }),
+  )
+  // Fewer digits than the scale has, as limits of a range may be written, after what looks like a point.
+  const money: DataType = { kind: 'decimal', precision: 10, scale: 2 }
+  for (const text of ['5', '12.5', '0.', '-3'])
+    expect(String(cellEncoder(money, classes)(`.\t${text}`, 2, 2 + text.length))).toBe(
+      String(Decimal128.fromString(scaled(unscaled(text, 2), 2))),
+    )
 })
 
 test('a decimal met again is the same one, each column by its own scale', () => {
