@@ -68,6 +68,12 @@ export function readsAs(from: DataType, to: DataType): boolean {
   return widens(from, to) || (clocks.includes(from.kind) && clocks.includes(to.kind))
 }
 
+/** Whether a value of one type may also be one of the other, so that its text is looked at. */
+export function mayHold(own: DataType, wanted: DataType): boolean {
+  if (readsAs(own, wanted) || readsAs(wanted, own)) return true
+  return own.kind === 'string' || wanted.kind === 'string' || (own.kind !== 'binary' && wanted.kind !== 'binary')
+}
+
 const BITS: Partial<Record<DataType['kind'], bigint>> = { long: 63n, integer: 31n, short: 15n, byte: 7n }
 
 /** Why a value of `from` is none of `to`; undefined when it is one. */

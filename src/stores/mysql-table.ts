@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { failure, messageOf, type SluiceError, STORE_TABLE_MISSING, STORE_TABLE_UNFIT } from '../errors/index.js'
 import { type DataType, type Field, typeText } from '../schema/index.js'
-import { misfit, readsAs } from './cells.js'
+import { mayHold, misfit, readsAs } from './cells.js'
 import { isLocalInfileRefused, isMysqlDataError, mysqlNumber } from './mysql-errors.js'
 import type { MysqlSession } from './mysql-session.js'
 import {
@@ -19,6 +19,7 @@ import {
   quoteMysql,
   withoutHex,
 } from './mysql-types.js'
+import { putByHalves } from './put-by-halves.js'
 import { NULL, RowBatch } from './rows.js'
 import { type Check, plainDoubles, screen } from './screening.js'
 import type { OpenTable, RefusedRow, StoreIndex, TableShape, Where, Written } from './store.js'
@@ -418,7 +419,7 @@ export function mysqlTable(server: MysqlServer, name: string): OpenTable {
     return reasons
   }
 
-  /** Rows of the stage into the table, in one transaction. What the table refuses is found by halving. */
+  /** Rows of the stage into the table. */
   async function putStaged(
     session: MysqlSession,
     rows: RowBatch,
@@ -429,9 +430,6 @@ export function mysqlTable(server: MysqlServer, name: string): OpenTable {
     const names = columns.map(({ field }) => quoteMysql(field.name))
     const values = columns.filter(({ field }) => !key.includes(field.name)).map(({ column }) => column)
     const same = sameKey(columns, key)
-    const refused: RefusedRow[] = []
-    let inserted = 0
-    let updated = 0
     const select = `INSERT INTO ${quoted} (${names.join(', ')}) SELECT ${names.map((column) => `s.${column}`).join(', ')} FROM ${STAGE} AS s WHERE`
     const put = async (from: number, to: number) => {
       const within = `s.${ROW} >= ${from} AND s.${ROW} < ${to}`
@@ -441,44 +439,20 @@ export function mysqlTable(server: MysqlServer, name: string): OpenTable {
         const { changed, info } = await session.run(`${select} ${within} ON DUPLICATE KEY UPDATE ${sets}`, { signal })
         // A row that is changed counts as two, one that stays as none. One row alone has no info.
         const duplicates = Number(/Duplicates: (\d+)/.exec(info)?.[1] ?? (changed === 2 ? 1 : 0))
-        updated += duplicates
-        inserted += changed - 2 * duplicates
-        return
+        return { inserted: changed - 2 * duplicates, updated: duplicates }
       }
       // Updated, then inserted: ON DUPLICATE KEY UPDATE would also overwrite a row of another key that has a value of a unique index.
-      let changed = 0
+      let updated = 0
       if (values.length > 0) {
         const sets = values.map(({ name: column }) => `t.${quoteMysql(column)} = s.${quoteMysql(column)}`).join(', ')
         const alike = values.map((column) => `${comparedSql('t', column)} <=> ${comparedSql('s', column)}`).join(' AND ')
         const sql = `UPDATE ${STAGE} AS s STRAIGHT_JOIN ${quoted} AS t ON ${same} SET ${sets} WHERE ${within} AND NOT (${alike})`
-        changed = (await session.run(sql, { signal })).changed
+        updated = (await session.run(sql, { signal })).changed
       }
       const sql = `${select} ${within} AND NOT EXISTS (SELECT 1 FROM ${quoted} AS t WHERE ${same})`
-      inserted += (await session.run(sql, { signal })).changed
-      updated += changed
+      return { inserted: (await session.run(sql, { signal })).changed, updated }
     }
-    const putOrHalve = async (from: number, to: number): Promise<void> => {
-      const before = { inserted, updated }
-      try {
-        await session.run('SAVEPOINT sluice', { signal })
-        await put(from, to)
-      } catch (thrown) {
-        if (!isMysqlDataError(thrown)) throw thrown
-        ;({ inserted, updated } = before)
-        await session.run('ROLLBACK TO SAVEPOINT sluice', { signal })
-        if (to - from === 1) {
-          refused.push({ line: rows.lines[from] ?? '', reason: messageOf(thrown) })
-          return
-        }
-        const middle = Math.floor((from + to) / 2)
-        await putOrHalve(from, middle)
-        await putOrHalve(middle, to)
-      }
-    }
-    await session.run('START TRANSACTION', { signal })
-    await putOrHalve(0, rows.size)
-    await session.run('COMMIT', { signal })
-    return { inserted, updated, refused }
+    return putByHalves(session, rows, { put, isDataError: isMysqlDataError, signal })
   }
 }
 
@@ -489,10 +463,10 @@ interface Placed {
 
 /** Whether a column of one type is read or written as one of another. TINYINT(1) may hold booleans or small numbers: who asks knows. */
 function fits(own: DataType, wanted: DataType): boolean {
-  if (readsAs(own, wanted) || readsAs(wanted, own)) return true
   const whole = ['byte', 'short', 'integer', 'long', 'decimal']
-  if (own.kind === 'boolean' || wanted.kind === 'boolean') return whole.includes(own.kind) || whole.includes(wanted.kind)
-  return own.kind === 'string' || wanted.kind === 'string' || (own.kind !== 'binary' && wanted.kind !== 'binary')
+  if (own.kind !== wanted.kind && (own.kind === 'boolean' || wanted.kind === 'boolean'))
+    return whole.includes(own.kind) || whole.includes(wanted.kind)
+  return mayHold(own, wanted)
 }
 
 /** What the server would take in another way than it is meant, or not at all. */

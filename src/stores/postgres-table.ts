@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ENGINE_CANCELLED, failure, messageOf, type SluiceError, STORE_TABLE_MISSING, STORE_TABLE_UNFIT } from '../errors/index.js'
-import { type DataType, type Field, typeText } from '../schema/index.js'
-import { misfit, readsAs } from './cells.js'
+import { type Field, typeText } from '../schema/index.js'
+import { mayHold, misfit, readsAs } from './cells.js'
 import { isPostgresDataError, postgresCode } from './postgres-errors.js'
 import type { PostgresSession } from './postgres-session.js'
 import {
@@ -16,6 +16,7 @@ import {
   postgresWhereSql,
   quotePostgres,
 } from './postgres-types.js'
+import { putByHalves } from './put-by-halves.js'
 import { NULL, RowBatch } from './rows.js'
 import { type Check, plainDoubles, screen } from './screening.js'
 import type { OpenTable, RefusedRow, StoreIndex, TableShape, Where, Written } from './store.js'
@@ -85,7 +86,7 @@ export function postgresTable(server: PostgresServer, name: string): OpenTable {
     const columnOf = finder(table)
     return columns.map((field) => {
       const column = columnOf(field)
-      if (!fits(lakeTypeOf(column), field.type))
+      if (!mayHold(lakeTypeOf(column), field.type))
         throw unfit(`"${field.name}" is ${column.typeSql}, not ${typeText(field.type)}`, 'Ask for a type that holds its values.')
       return { column, type: field.type }
     })
@@ -348,53 +349,26 @@ export function postgresTable(server: PostgresServer, name: string): OpenTable {
     return [...reasons].map(([number, reason]) => ({ line: rows.lines[number] ?? '', reason }))
   }
 
-  /** Rows of the stage into the table, in one transaction. What the table refuses is found by halving. */
+  /** Rows of the stage into the table. */
   async function putStaged(session: PostgresSession, rows: RowBatch, columns: readonly Placed[], key: readonly string[]): Promise<Written> {
     const names = columns.map(({ field }) => quotePostgres(field.name)).join(', ')
     const values = columns.filter(({ field }) => !key.includes(field.name)).map(({ column }) => column)
     const sets = values.map(({ name: column }) => `${quotePostgres(column)} = EXCLUDED.${quotePostgres(column)}`).join(', ')
     const differs = values.map((column) => `${comparedSql('t', column)} IS DISTINCT FROM ${comparedSql('EXCLUDED', column)}`).join(' OR ')
     const action = values.length === 0 ? 'NOTHING' : `UPDATE SET ${sets} WHERE ${differs}`
-    const refused: RefusedRow[] = []
-    let inserted = 0
-    let updated = 0
-    const putOrHalve = async (from: number, to: number): Promise<void> => {
-      try {
-        await session.run('SAVEPOINT sluice', { signal })
-        const put = `INSERT INTO ${quoted} AS t (${names}) SELECT ${names} FROM ${STAGE} WHERE sluice_row >= ${from} AND sluice_row < ${to} ON CONFLICT (${key.map(quotePostgres).join(', ')}) DO ${action} RETURNING (t.xmax = 0) AS fresh`
-        const sql = `WITH put AS (${put}) SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh) FROM put`
-        const [counts] = (await session.run(sql, { signal })).rows
-        inserted += Number(counts?.[0])
-        updated += Number(counts?.[1])
-        await session.run('RELEASE SAVEPOINT sluice', { signal })
-      } catch (thrown) {
-        if (!isPostgresDataError(thrown)) throw thrown
-        await session.run('ROLLBACK TO SAVEPOINT sluice; RELEASE SAVEPOINT sluice', { signal })
-        if (to - from === 1) {
-          refused.push({ line: rows.lines[from] ?? '', reason: messageOf(thrown) })
-          return
-        }
-        const middle = Math.floor((from + to) / 2)
-        await putOrHalve(from, middle)
-        await putOrHalve(middle, to)
-      }
+    const put = async (from: number, to: number) => {
+      const statement = `INSERT INTO ${quoted} AS t (${names}) SELECT ${names} FROM ${STAGE} WHERE sluice_row >= ${from} AND sluice_row < ${to} ON CONFLICT (${key.map(quotePostgres).join(', ')}) DO ${action} RETURNING (t.xmax = 0) AS fresh`
+      const sql = `WITH put AS (${statement}) SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh) FROM put`
+      const [counts] = (await session.run(sql, { signal })).rows
+      return { inserted: Number(counts?.[0]), updated: Number(counts?.[1]) }
     }
-    await session.run('BEGIN', { signal })
-    await putOrHalve(0, rows.size)
-    await session.run('COMMIT', { signal })
-    return { inserted, updated, refused }
+    return putByHalves(session, rows, { put, isDataError: isPostgresDataError, signal })
   }
 }
 
 interface Placed {
   readonly field: Field
   readonly column: PostgresColumn
-}
-
-/** Whether a column of one type is read or written as one of another. */
-function fits(own: DataType, wanted: DataType): boolean {
-  if (readsAs(own, wanted) || readsAs(wanted, own)) return true
-  return own.kind === 'string' || wanted.kind === 'string' || (own.kind !== 'binary' && wanted.kind !== 'binary')
 }
 
 /** What the server would take in another way than it is meant, or not at all. */
