@@ -78,9 +78,10 @@ function encodeSome(type: DataType, { Long, Double, Binary, Decimal128, decimals
           const text = line.slice(from, to)
           return remembered(long, text, () => Decimal128.fromString(shortestDecimal(text, scale)))
         }
-        const whole = signedOf(line, from, point) * 10 ** scale
-        const fraction = wholeOf(line, point + 1, to)
-        const units = line.charCodeAt(from) === MINUS ? whole - fraction : whole + fraction
+        const negative = line.charCodeAt(from) === MINUS
+        const whole = wholeOf(line, negative ? from + 1 : from, point)
+        const amount = wholeOf(line, point + 1, to, whole)
+        const units = negative ? -amount : amount
         return remembered(short, units, () => new Decimal128(decimalBytes(units, scale)))
       }
     }

@@ -132,15 +132,18 @@ export function microsOf(text: string): bigint {
 
 /** Whole milliseconds since 1970 of `2018-01-01 05:00:00.000000`, here or at a place of a line; what is finer is left out. */
 export function millisOf(text: string, from = 0, to = text.length): number {
-  const digits = (start: number, end: number) => wholeOf(text, from + start, Math.min(from + end, to))
-  const days = daysOf(digits(0, 4), digits(5, 7), digits(8, 10))
-  const seconds = days * 86_400 + digits(11, 13) * 3_600 + digits(14, 16) * 60 + digits(17, 19)
-  return seconds * 1000 + digits(20, 23)
+  const days = daysOf(twoDigits(text, from) * 100 + twoDigits(text, from + 2), twoDigits(text, from + 5), twoDigits(text, from + 8))
+  if (to - from === 'yyyy-mm-dd'.length) return days * 86_400_000
+  const seconds = days * 86_400 + twoDigits(text, from + 11) * 3_600 + twoDigits(text, from + 14) * 60 + twoDigits(text, from + 17)
+  return seconds * 1000 + wholeOf(text, from + 20, Math.min(from + 23, to))
 }
 
-/** The number that the digits at a place of a text are; 0 where there are none. At most 15 digits are exact. */
-export function wholeOf(text: string, from: number, to: number): number {
-  let value = 0
+function twoDigits(text: string, at: number): number {
+  return text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 48 * 11
+}
+
+/** The number that the digits at a place of a text are, after those of `value`; 0 where there are none. At most 15 digits are exact. */
+export function wholeOf(text: string, from: number, to: number, value = 0): number {
   for (let at = from; at < to; at++) value = value * 10 + text.charCodeAt(at) - 48
   return value
 }
