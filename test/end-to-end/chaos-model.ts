@@ -1,3 +1,5 @@
+import { chance } from '../chance.js'
+
 /**
  * What each worker of the chaos test does, and what its rows are afterwards: both follow from its number and the seed alone.
  *
@@ -26,17 +28,6 @@ export interface Numbered {
 }
 
 const MARKER = 99
-
-/** A small generator of chance that a failure's message can name: mulberry32. */
-export function chance(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 export function* stepsOf(owner: number, seed: number): Generator<Numbered> {
   const random = chance(seed * 1000 + owner)

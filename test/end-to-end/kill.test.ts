@@ -1,19 +1,9 @@
 import { expect, test } from 'vitest'
+import { chance } from '../chance.js'
 import { describeWithData, ended, startSluice } from '../fixtures.js'
 import { allContents, countedRows, csvs, example, heldIn, newLake, runTaxi } from './taxi.js'
 
 const KILLS = Number(process.env['SLUICE_TEST_KILLS'] ?? 20)
-
-/** A small generator of chance that a failure's message can name: mulberry32. */
-function chance(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 describeWithData('a run that is killed', () => {
   test(`at ${KILLS} random moments, and run again, gives the tables, the quarantine and the counters of an undisturbed one`, {

@@ -6,9 +6,10 @@ import { column, fieldsOf } from '../../src/schema/index.js'
 import { type AddFile, DeltaTable } from '../../src/table/index.js'
 import { decodePath } from '../../src/table/log/actions.js'
 import { vectorPath } from '../../src/table/log/deletion-vector.js'
+import { chance } from '../chance.js'
 import { ended, repository, temporaryFolder } from '../fixtures.js'
 import { asText, openSession } from '../session.js'
-import { chance, type Item, stepsOf } from './chaos-model.js'
+import { type Item, stepsOf } from './chaos-model.js'
 
 /** Steps that each worker takes, on each of the two tables. */
 const STEPS = Math.ceil(Number(process.env['SLUICE_TEST_CHAOS_COMMITS'] ?? 12) / 2)

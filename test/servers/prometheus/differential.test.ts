@@ -4,6 +4,7 @@ import { evaluate, evaluateRange, type Semantics } from '../../../src/monitoring
 import { heldSeries, type Labels, labelsKey, type Series, type SeriesSource, seriesInMemory } from '../../../src/monitoring/series.js'
 import { promql } from '../../../src/observability/promql.js'
 import { parsePromql } from '../../../src/observability/promql-parser.js'
+import { chance } from '../../chance.js'
 import { blocksFrom, describeWithPrometheus, type PrometheusServer, startPrometheus } from './server.js'
 
 const origin = 1_700_000_000_000
@@ -214,7 +215,7 @@ describeWithPrometheus('the evaluator and Prometheus', () => {
     const compared = new Comparison('prometheus2')
     const held = (time: number) => heldSeries(seriesInMemory(changes), { interval, anchor: time })
     try {
-      const random = generator(seed)
+      const random = chance(seed)
       const times = Array.from({ length: 8 }, () => anchor - interval * Math.floor(random() * 600))
       await inTurns(
         queries.flatMap((query) => times.map((time) => ({ query, time }))),
@@ -234,7 +235,7 @@ describeWithPrometheus('the evaluator and Prometheus', () => {
   })
 
   const timesOf = (seed: number) => {
-    const random = generator(seed * 1000)
+    const random = chance(seed * 1000)
     return Array.from({ length: instants }, (_, index) => {
       const time = origin - 300_000 + random() * (span + 900_000)
       // Half of them where samples without jitter lie, so that windows begin and end on one.
@@ -361,20 +362,9 @@ async function inTurns<Task>(tasks: readonly Task[], work: (task: Task) => Promi
   )
 }
 
-/** The same numbers for the same seed (mulberry32). */
-function generator(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** Series with jitter, gaps, late starts, early ends, resets and values that are no numbers. */
 function history(seed: number): readonly Series[] {
-  const random = generator(seed)
+  const random = chance(seed)
   const series: Series[] = []
   const add = (labels: Labels, next: (before: number) => number) => {
     const jitter = random() < 0.5 ? 0 : random() * 4000
@@ -401,9 +391,9 @@ function history(seed: number): readonly Series[] {
     }
     for (const host of ['h1', 'h2', 'h3', 'late']) {
       add({ __name__: 'temperature', job, host }, (before) => {
-        const chance = random()
-        if (chance < 0.003) return Number.NaN
-        if (chance < 0.005) return Number.POSITIVE_INFINITY
+        const likelihood = random()
+        if (likelihood < 0.003) return Number.NaN
+        if (likelihood < 0.005) return Number.POSITIVE_INFINITY
         return (Number.isFinite(before) ? before : 20) * 0.98 + random() * 12 - 5
       })
       add({ __name__: 'pressure', job, host }, () => (random() < 0.2 ? 20 : random() * 40 - 10))

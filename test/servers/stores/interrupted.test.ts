@@ -3,19 +3,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Connection, createConnection } from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { chance } from '../../chance.js'
 import { describeWith, type Ended, ended, startSluice } from '../../fixtures.js'
 import { mariadbProgram, type OwnServer, ownMariadb, ownPostgres, postgresFolder, proxyTo, smallDisk } from './own-server.js'
-import {
-  chance,
-  type Databases,
-  describeWithStores,
-  engineText,
-  newDatabases,
-  onMongodb,
-  onMysql,
-  onPostgres,
-  TestProject,
-} from './project.js'
+import { type Databases, describeWithStores, engineText, newDatabases, onMongodb, onMysql, onPostgres, TestProject } from './project.js'
 
 const KILLS = Number(process.env['SLUICE_TEST_SYNC_KILLS'] ?? 12)
 const ROWS = 4_000

@@ -9,8 +9,9 @@ import type { Field } from '../../../src/schema/index.js'
 import { engineRows, type OpenStore, storeRows } from '../../../src/stores/index.js'
 import { mysql } from '../../../src/stores/mysql.js'
 import { postgres } from '../../../src/stores/postgres.js'
+import { chance } from '../../chance.js'
 import { temporaryFolder } from '../../fixtures.js'
-import { chance, type Databases, describeWithStores, engineText, newDatabases, onMongodb, onMysql, TestProject } from './project.js'
+import { type Databases, describeWithStores, engineText, newDatabases, onMongodb, onMysql, TestProject } from './project.js'
 
 const ROWS = 60_000
 /** Of those, as many as the collection gets: MongoDB's stand-in is slow. */

@@ -20,17 +20,6 @@ export function describeWithStores(name: string, body: () => void): void {
   )
 }
 
-/** A small generator of chance that a failure's message can name: mulberry32. */
-export function chance(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
-
 /** Runs SQL on an engine of the test's own, which is not the one under test, and gives its rows as text. */
 export async function engineText(sql: string): Promise<(string | null)[][]> {
   const instance = await DuckDBInstance.create(':memory:')
