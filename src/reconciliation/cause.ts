@@ -114,6 +114,7 @@ function isNumeric(text: string): boolean {
 
 function timeCause(left: string, right: string): Cause {
   const apart = Math.abs(millisOf(left) - millisOf(right))
+  if (Number.isNaN(apart)) return 'real'
   const [one, other] = [microsOf(left), microsOf(right)]
   if (apart > 0 && apart <= WIDEST_OFFSET_MS && apart % QUARTER_HOUR_MS === 0 && (one - other) % 1000n === 0n) return 'timezone'
   return [1_000n, 1_000_000n, 60_000_000n].some((unit) => isCut(one, other, unit) || isCut(other, one, unit)) ? 'truncated' : 'real'

@@ -5,7 +5,8 @@ import { quoteName, quotePath, type Session } from '../engine/index.js'
 import { failure, SOURCE_CURSOR_INVALID, STORE_TABLE_MISSING } from '../errors/index.js'
 import { type Duration, milliseconds } from '../observability/duration.js'
 import { type DriftPolicies, type Field, Timestamp, typeText } from '../schema/index.js'
-import { hashSql, microsOf, type OpenTable, readSql, type StoreTable, storeRows, type Where } from '../stores/index.js'
+import { hashSql, microsOf, millisOf, type OpenTable, readSql, type StoreTable, storeRows, type Where } from '../stores/index.js'
+import { finite, required } from './convert.js'
 import { type FileItem, readFiles } from './files.js'
 import { type Intake, type Item, type Offer, type ReadRequest, SOURCE, type Source, type SourceContext } from './source.js'
 
@@ -152,6 +153,8 @@ async function newItems(
   const bounds = await open.bounds(column)
   if (bounds === undefined) return []
   const isTime = TIMES.includes(column.type.kind)
+  const odd = isTime ? [bounds.least, bounds.greatest].find((text) => Number.isNaN(millisOf(text))) : undefined
+  if (odd !== undefined) throw refuse(`it holds ${odd}, which is no time that others come after`)
   const read = isTime ? microsOf : BigInt
   const show = (value: bigint) => (isTime ? new Timestamp(value).wallClock() : String(value))
   const prefix = `${pathOf(table)}?${cursor} from `
@@ -235,7 +238,9 @@ async function fileOf(item: TableItem, { open, columns, table, request, context 
     const odd = request.careful ? await oddColumns(session, lines.relation, columns) : new Set<string>()
     const values = columns.map(({ name, type }, place) => {
       const shown = odd.has(name) ? ({ kind: 'string' } as const) : type
-      return `${readSql(cell(place), shown, 'CAST')} AS ${quoteName(name)}`
+      const read = readSql(cell(place), shown, 'CAST')
+      const sound = finite(read, shown)
+      return `${sound === read ? read : required(cell(place), sound, shown)} AS ${quoteName(name)}`
     })
     await session.rows(`COPY (SELECT ${values.join(', ')} FROM ${cellsOf(lines.relation)}) TO ${quotePath(location)} (FORMAT parquet)`)
   } catch (error) {
@@ -258,7 +263,8 @@ function cell(place: number): string {
 /** Columns with a value that is none of their type, as a date of MySQL's may be that is none: they come as text, and their rows can be held. */
 async function oddColumns(session: Session, relation: string, columns: readonly Field[]): Promise<Set<string>> {
   const counts = columns.map(
-    ({ type }, place) => `count(*) FILTER (${cell(place)} IS NOT NULL AND ${readSql(cell(place), type)} IS NULL) AS c${place}`,
+    ({ type }, place) =>
+      `count(*) FILTER (${cell(place)} IS NOT NULL AND ${finite(readSql(cell(place), type), type)} IS NULL) AS c${place}`,
   )
   const [row] = await session.rows(`SELECT ${counts.join(', ')} FROM ${cellsOf(relation)}`)
   return new Set(columns.filter((_, place) => Number(row?.[`c${place}`] ?? 0) > 0).map(({ name }) => name))

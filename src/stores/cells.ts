@@ -18,7 +18,8 @@ export function comparison(type: DataType): Comparison {
       return (a, b) => signOf(BigInt(a), BigInt(b))
     case 'decimal': {
       const { scale } = type
-      return (a, b) => signOf(unscaled(a, scale), unscaled(b, scale))
+      return (a, b) =>
+        isNotFinite(a) || isNotFinite(b) ? compareDoubles(Number(a), Number(b)) : signOf(unscaled(a, scale), unscaled(b, scale))
     }
     case 'float':
     case 'double':
@@ -39,7 +40,12 @@ function compareDoubles(a: number, b: number): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** A decimal's digits without its point: `-1.50` with a scale of 2 is -150. Digits past the scale are left out. */
+/** What decimals may be besides numbers: in PostgreSQL's numeric, and in BSON's Decimal128. */
+export function isNotFinite(text: string): boolean {
+  return text === 'NaN' || text === 'Infinity' || text === '-Infinity'
+}
+
+/** A decimal's digits without its point: `-1.50` with a scale of 2 is -150. Digits past the scale are left out. The text is a finite decimal. */
 export function unscaled(text: string, scale: number): bigint {
   const point = text.indexOf('.')
   if (point < 0) return BigInt(text) * 10n ** BigInt(scale)
@@ -57,7 +63,7 @@ export function scaled(digits: bigint, scale: number): string {
 export function recast(from: DataType, to: DataType): (text: string) => string {
   if (to.kind === 'decimal' && !sameType(from, to)) {
     const { scale } = to
-    return (text) => (text === NULL ? text : scaled(unscaled(text, scale), scale))
+    return (text) => (text === NULL || isNotFinite(text) ? text : scaled(unscaled(text, scale), scale))
   }
   return (text) => text
 }
@@ -81,6 +87,7 @@ export function misfit(from: DataType, to: DataType): (text: string) => string |
   if (readsAs(from, to)) return () => undefined
   const bits = BITS[to.kind]
   const fits = (text: string) => {
+    if (from.kind === 'decimal' && isNotFinite(text)) return to.kind === 'decimal'
     if (bits !== undefined && (BITS[from.kind] !== undefined || from.kind === 'decimal')) {
       if (from.kind === 'decimal' && /\.\d*[1-9]/.test(text)) return false
       const number = unscaled(text, 0)

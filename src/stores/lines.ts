@@ -41,7 +41,7 @@ function valueSql(value: string, type: DataType): string {
 
 /**
  * A value's text in a line as a value of the column's type. With `try_cast` text that is none of the type is NULL, with `CAST` it ends the
- * statement.
+ * statement, or is NULL for a date.
  */
 export function readSql(text: string, type: DataType, cast: 'try_cast' | 'CAST' = 'try_cast'): string {
   switch (type.kind) {
@@ -51,6 +51,9 @@ export function readSql(text: string, type: DataType, cast: 'try_cast' | 'CAST' 
       return `from_hex(${text})`
     case 'timestamp':
       return `${cast}(${text} || '+00' AS TIMESTAMPTZ)`
+    case 'date':
+      // The engine stops reading a date where it ends, at the BC of PostgreSQL's `0044-03-15 BC`.
+      return `CASE WHEN try_cast(${text} AS TIMESTAMP) IS NOT NULL THEN ${cast}(${text} AS DATE) END`
     default:
       return `${cast}(${text} AS ${sqlType(type)})`
   }

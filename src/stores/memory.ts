@@ -7,7 +7,7 @@ import {
   STORE_TYPE_UNSUPPORTED,
 } from '../errors/index.js'
 import { type Field, typeText } from '../schema/index.js'
-import { bucketOf, comparison, digester, misfit, readsAs, recast, scaled, sifter, unscaled } from './cells.js'
+import { bucketOf, comparison, digester, isNotFinite, misfit, readsAs, recast, scaled, sifter, unscaled } from './cells.js'
 import { NULL, RowBatch } from './rows.js'
 import {
   type Capabilities,
@@ -171,10 +171,13 @@ function openTable(name: string, tables: Map<string, MemoryTable>, signal: Abort
         if (!['long', 'integer', 'short', 'byte', 'decimal'].includes(type.kind)) return null
         const read = readerOf(table, [column])
         let sum: bigint | undefined
+        let notFinite: number | undefined
         for (const cells of rowsOf(table, undefined)) {
           const text = read(cells)
-          if (text !== NULL) sum = (sum ?? 0n) + unscaled(text, scale)
+          if (isNotFinite(text)) notFinite = (notFinite ?? 0) + Number(text)
+          else if (text !== NULL) sum = (sum ?? 0n) + unscaled(text, scale)
         }
+        if (notFinite !== undefined) return String(notFinite)
         return sum === undefined ? null : scaled(sum, scale)
       })
       return { rows: table.uniques[0].rows.size, sums }

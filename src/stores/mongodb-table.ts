@@ -390,10 +390,10 @@ function checksOf(given: readonly Field[], columns: readonly Field[], bson: Bson
 function documentsOf(batch: RowBatch, columns: readonly Field[], shape: Known, bson: BsonClasses) {
   const fields = columns.map((column, index) => {
     const given = batch.columns[index]?.type ?? column.type
-    const { name, nullable } = column
-    if (sameType(given, column.type)) return { name, nullable, value: cellEncoder(column.type, bson) }
+    const about = { name: column.name, nullable: column.nullable, type: typeText(column.type) }
+    if (sameType(given, column.type)) return { ...about, value: cellEncoder(column.type, bson) }
     const [text, value] = [recast(given, column.type), encoder(column.type, bson)]
-    return { name, nullable, value: (line: string, from: number, to: number) => value(text(line.slice(from, to))) }
+    return { ...about, value: (line: string, from: number, to: number) => value(text(line.slice(from, to))) }
   })
   // A row's columns are always there, null or not. Copies of one object are quicker to fill and to read than objects that grow.
   const absent = shape.columns.filter((column) => !columns.some(({ name }) => name === column.name))
@@ -405,11 +405,12 @@ function documentsOf(batch: RowBatch, columns: readonly Field[], shape: Known, b
     const document = { ...empty }
     let reason: string | undefined
     let from = 0
-    for (const { name, nullable, value } of fields) {
+    for (const { name, nullable, type, value } of fields) {
       const tab = line.indexOf('\t', from)
       const to = tab < 0 ? line.length : tab
       const made = from > line.length ? null : value(line, from, to)
-      if (made === null && !nullable) reason ??= `"${name}" is null`
+      if (made === undefined) reason ??= `"${name}" is not a value of ${type}`
+      else if (made === null && !nullable) reason ??= `"${name}" is null`
       document[name] = made
       from = to + 1
     }

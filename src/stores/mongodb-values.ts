@@ -1,5 +1,5 @@
 import { type DataType, typeText } from '../schema/index.js'
-import { recast, scaled, unscaled } from './cells.js'
+import { isNotFinite, recast, scaled, unscaled } from './cells.js'
 import { escapeText, millisOf, NULL, unescapeText, wholeOf } from './rows.js'
 
 /** Lines' texts as BSON and back, without values in between: what the driver is given is made from the text at once. */
@@ -29,14 +29,17 @@ interface BsonValue {
 }
 
 const LARGEST_EXACT_DIGITS = 15
-const [MINUS, POINT] = [45, 46]
+const [MINUS, POINT, NINE] = [45, 46, 57]
 const DECIMAL_BIAS = 6176
 /** More digits Decimal128 does not have. */
 const DECIMAL_DIGITS = 34
 /** So many digits every whole number of 64 bits has room for. */
 const LONG_DIGITS = 18
 
-/** Makes what a document holds of the text at a place of a line: most values need no text of their own, which is a third of the work. */
+/**
+ * Makes what a document holds of the text at a place of a line: most values need no text of their own, which is a third of the work.
+ * Undefined for what another database has there and MongoDB has not: the date `0000-00-00`, the timestamp `infinity`.
+ */
 export type CellEncoder = (line: string, from: number, to: number) => unknown
 
 /** Makes what a document holds of a text. */
@@ -69,14 +72,19 @@ function encodeSome(type: DataType, { Long, Double, Binary, Decimal128, decimals
       }
     case 'decimal': {
       const { scale } = type
-      if (decimals === 'integer') return (line, from, to) => Long.fromBigInt(unscaled(line.slice(from, to), scale))
+      if (decimals === 'integer')
+        return (line, from, to) => {
+          const text = line.slice(from, to)
+          return isNotFinite(text) ? undefined : Long.fromBigInt(unscaled(text, scale))
+        }
       // Amounts of money are often the same: one object stands for all that are.
       const [short, long] = [new Map<number, unknown>(), new Map<string, unknown>()]
       return (line, from, to) => {
         const point = scale === 0 ? to : to - scale - 1
-        if (to - from > LARGEST_EXACT_DIGITS || (scale > 0 && (point <= from || line.charCodeAt(point) !== POINT))) {
+        const hasPoint = scale === 0 || (point > from && line.charCodeAt(point) === POINT)
+        if (to - from > LARGEST_EXACT_DIGITS || !hasPoint || line.charCodeAt(to - 1) > NINE) {
           const text = line.slice(from, to)
-          return remembered(long, text, () => Decimal128.fromString(shortestDecimal(text, scale)))
+          return remembered(long, text, () => Decimal128.fromString(isNotFinite(text) ? text : shortestDecimal(text, scale)))
         }
         const negative = line.charCodeAt(from) === MINUS
         const whole = wholeOf(line, negative ? from + 1 : from, point)
@@ -90,7 +98,10 @@ function encodeSome(type: DataType, { Long, Double, Binary, Decimal128, decimals
     case 'date':
     case 'timestamp':
     case 'timestamp_ntz':
-      return (line, from, to) => new Date(millisOf(line, from, to))
+      return (line, from, to) => {
+        const milliseconds = millisOf(line, from, to)
+        return Number.isNaN(milliseconds) ? undefined : new Date(milliseconds)
+      }
     case 'binary':
       return (line, from, to) => new Binary(Buffer.from(line.slice(from, to), 'hex'))
     default:
@@ -147,13 +158,15 @@ export function valueCheck(type: DataType, { decimals }: BsonClasses): ((text: s
   switch (type.kind) {
     case 'timestamp':
     case 'timestamp_ntz':
-      return (text) => (text.length <= 23 || text.slice(23) === '000' ? undefined : 'finer than a millisecond, which MongoDB does not keep')
+      return (text) => (/\.\d{3}(?!000)\d{3}$/.test(text) ? 'finer than a millisecond, which MongoDB does not keep' : undefined)
     case 'decimal':
       if (decimals === 'integer') return type.precision <= LONG_DIGITS ? undefined : (text) => longProblem(text, type.scale)
       if (type.precision <= DECIMAL_DIGITS) return undefined
       return (text) => {
         const digits = text.replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '')
-        return text === NULL || digits.length <= DECIMAL_DIGITS ? undefined : `longer than the ${DECIMAL_DIGITS} digits that MongoDB keeps`
+        return text === NULL || isNotFinite(text) || digits.length <= DECIMAL_DIGITS
+          ? undefined
+          : `longer than the ${DECIMAL_DIGITS} digits that MongoDB keeps`
       }
     default:
       return undefined
@@ -161,7 +174,7 @@ export function valueCheck(type: DataType, { decimals }: BsonClasses): ((text: s
 }
 
 function longProblem(text: string, scale: number): string | undefined {
-  if (text === NULL) return undefined
+  if (text === NULL || isNotFinite(text)) return undefined
   const units = unscaled(text, scale)
   return BigInt.asIntN(64, units) === units ? undefined : 'longer than a whole number of 64 bits'
 }

@@ -125,17 +125,38 @@ export function decodeLine(line: string, columns: readonly Field[]): Value[] {
   return columns.map((column, index) => decodeValue(texts[index] ?? NULL, column.type))
 }
 
-/** Microseconds since 1970 of `2018-01-01 05:00:00.000000`, read as UTC. */
+/** Microseconds since 1970 of `2018-01-01 05:00:00.000000`, read as UTC. Throws RangeError where `millisOf` is NaN. */
 export function microsOf(text: string): bigint {
   return BigInt(millisOf(text)) * 1000n + BigInt(text.slice(23, 26) || '0')
 }
 
-/** Whole milliseconds since 1970 of `2018-01-01 05:00:00.000000`, here or at a place of a line; what is finer is left out. */
+/**
+ * Whole milliseconds since 1970 of `2018-01-01 05:00:00.000000`, here or at a place of a line; what is finer is left out. NaN of what
+ * databases have and calendars do not: `0000-00-00`, `2018-02-30`, `infinity`, years before 1 or of more than four digits.
+ */
 export function millisOf(text: string, from = 0, to = text.length): number {
-  const days = daysOf(twoDigits(text, from) * 100 + twoDigits(text, from + 2), twoDigits(text, from + 5), twoDigits(text, from + 8))
-  if (to - from === 'yyyy-mm-dd'.length) return days * 86_400_000
+  const length = to - from
+  if ((length !== DATE_LENGTH && length !== TIME_LENGTH) || !isDigit(text, to - 1) || !isDigit(text, from)) return Number.NaN
+  const year = twoDigits(text, from) * 100 + twoDigits(text, from + 2)
+  const [month, day] = [twoDigits(text, from + 5), twoDigits(text, from + 8)]
+  if (month < 1 || month > 12 || day < 1 || (day > 28 && day > monthLength(year, month))) return Number.NaN
+  const days = daysOf(year, month, day)
+  if (length === DATE_LENGTH) return days * 86_400_000
   const seconds = days * 86_400 + twoDigits(text, from + 11) * 3_600 + twoDigits(text, from + 14) * 60 + twoDigits(text, from + 17)
-  return seconds * 1000 + wholeOf(text, from + 20, Math.min(from + 23, to))
+  return seconds * 1000 + wholeOf(text, from + 20, from + 23)
+}
+
+const DATE_LENGTH = '2018-01-01'.length
+const TIME_LENGTH = '2018-01-01 05:00:00.000000'.length
+
+function isDigit(text: string, at: number): boolean {
+  const code = text.charCodeAt(at)
+  return code >= 48 && code <= 57
+}
+
+function monthLength(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
 }
 
 function twoDigits(text: string, at: number): number {

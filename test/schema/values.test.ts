@@ -7,6 +7,9 @@ describe('Timestamp', () => {
     [0n, '1970-01-01T00:00:00.000000Z'],
     [-1n, '1969-12-31T23:59:59.999999Z'],
     [1514764800000001n, '2018-01-01T00:00:00.000001Z'],
+    // Past what a Date reaches: the first and the last of 64 bits.
+    [2n ** 63n - 1n, '+294247-01-10T04:00:54.775807Z'],
+    [-(2n ** 63n), '-290308-12-21T19:59:05.224192Z'],
   ])('%i microseconds are %s', (micros, text) => {
     expect(String(new Timestamp(micros))).toBe(text)
     expect(JSON.stringify(new Timestamp(micros))).toBe(`"${text}"`)

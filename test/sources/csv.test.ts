@@ -209,12 +209,30 @@ describe('values that cannot be read are held, with their text', () => {
     ['d', '1,5'],
     ['at', '2020-13-01 00:00:00'],
     ['on', 'maybe'],
+    ['at', 'infinity'],
+    ['at', '-Infinity'],
   ])('%s = %j', async (name, value) => {
     const line = Object.keys(typed).map((one) => (one === name ? `"${value}"` : ''))
     const taken = await csv(`n,d,at,on\n1,1,,\n${line.join(',')}\n`, typed)
     expect(taken.held).toEqual([`2 value_converts: ${name}=${value}`])
     expect(taken.rows).toHaveLength(1)
   })
+
+  test.each(['2026-01-02 xyz', '2026-01-02 23:59:59', '2026-01-02T10:00:00Z', '0044-03-15 BC', 'infinity', '-infinity', '2026-02-30'])(
+    '%j is no date',
+    async (value) => {
+      const taken = await csv(`id,day\n1,2026-01-02\n2,${value}\n`, { id: column.long(), day: column.date() })
+      expect(taken.held).toEqual([`2 value_converts: day=${value}`])
+    },
+  )
+
+  test.each(['2026-01-02', ' 2026-01-02 ', '2026-1-2', '2026-01-02 00:00:00', '2026-01-02T00:00:00.000Z'])(
+    '%j is a date',
+    async (value) => {
+      const taken = await csv(`id,day\n1,${value}\n`, { id: column.long(), day: column.date() })
+      expect(taken).toMatchObject({ rows: [{ id: 1n, day: '2026-01-02' }], held: [], careful: false })
+    },
+  )
 
   test('a whole number may be written with a point', async () => {
     expect((await csv('n,d,at,on\n1.0,1,,\n2e3,1,,\n', typed)).rows.map((row) => row['n'])).toEqual([1, 2000])

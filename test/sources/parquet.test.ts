@@ -38,6 +38,12 @@ describe('Parquet', () => {
     expect(taken).toMatchObject({ rows: [{ id: 1n }], held: ['2 value_converts: id=2.5'] })
   })
 
+  test('a time is a date at midnight only', async () => {
+    const times = "SELECT unnest([TIMESTAMP '2026-01-02', TIMESTAMP '2026-01-02 10:00:00']) AS day"
+    const taken = await read(times, { day: column.date() })
+    expect(taken).toMatchObject({ rows: [{ day: '2026-01-02' }], held: ['2 value_converts: day=2026-01-02 10:00:00'] })
+  })
+
   test('without rows is refused, unless it may be empty', async () => {
     const nothing = 'SELECT 1 AS id WHERE false'
     expect((await read(nothing, { id: column.long() })).refused).toEqual(['x.parquet SOURCE_FILE_EMPTY'])

@@ -24,6 +24,9 @@ const cases: readonly (readonly [DataType, string, unknown])[] = [
   [{ kind: 'decimal', precision: 10, scale: 2 }, '0.00', Decimal128.fromString('0.00')],
   [{ kind: 'decimal', precision: 10, scale: 2 }, '-12345678.90', Decimal128.fromString('-12345678.90')],
   [{ kind: 'decimal', precision: 38, scale: 4 }, '123456789012345678.9000', Decimal128.fromString('123456789012345678.9000')],
+  [{ kind: 'decimal', precision: 10, scale: 2 }, 'NaN', Decimal128.fromString('NaN')],
+  [{ kind: 'decimal', precision: 10, scale: 0 }, 'NaN', Decimal128.fromString('NaN')],
+  [{ kind: 'decimal', precision: 38, scale: 5 }, '-Infinity', Decimal128.fromString('-Infinity')],
   [{ kind: 'date' }, '1969-12-31', new Date('1969-12-31T00:00:00Z')],
   [{ kind: 'timestamp' }, '0001-01-01 00:00:00.000000', new Date('0001-01-01T00:00:00.000Z')],
   [{ kind: 'timestamp' }, '9999-12-31 23:59:59.999000', new Date('9999-12-31T23:59:59.999Z')],
@@ -65,6 +68,14 @@ test('a value stands anywhere in a line, and is then written as it is alone', ()
     expect(String(cellEncoder(money, classes)(`.\t${text}`, 2, 2 + text.length))).toBe(
       String(Decimal128.fromString(scaled(unscaled(text, 2), 2))),
     )
+})
+
+test('what MongoDB has not is undefined', () => {
+  const times = ['0000-00-00', '2018-00-10', '2018-02-30', 'infinity', '-infinity', '0044-03-15 BC', '10000-01-01']
+  for (const text of times) expect([text, encoder({ kind: 'date' }, classes)(text)]).toEqual([text, undefined])
+  for (const text of ['0000-00-00 00:00:00.000000', 'infinity', '0044-03-15 12:00:00.123 BC', '20000-01-01 00:00:00.000000'])
+    expect([text, encoder({ kind: 'timestamp' }, classes)(text)]).toEqual([text, undefined])
+  expect(encoder({ kind: 'decimal', precision: 10, scale: 2 }, { ...classes, decimals: 'integer' })('NaN')).toBeUndefined()
 })
 
 test('a decimal met again is the same one, each column by its own scale', () => {

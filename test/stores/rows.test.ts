@@ -97,6 +97,18 @@ describe('a clock’s reading', () => {
       }),
     )
   })
+
+  it('is none where a calendar has no such day', () => {
+    const day = fc.tuple(fc.integer({ min: 0, max: 9999 }), fc.integer({ min: 0, max: 13 }), fc.integer({ min: 0, max: 32 }))
+    fc.assert(
+      fc.property(day, ([year, month, date]) => {
+        const text = [String(year).padStart(4, '0'), String(month).padStart(2, '0'), String(date).padStart(2, '0')].join('-')
+        const value = new Date(`${text}T00:00:00Z`)
+        const isThere = !Number.isNaN(value.getTime()) && value.toISOString().startsWith(text)
+        expect([text, millisOf(text)]).toEqual([text, isThere ? value.getTime() : Number.NaN])
+      }),
+    )
+  })
 })
 
 describe('a line by the engine', () => {
