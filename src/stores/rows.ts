@@ -131,22 +131,24 @@ export function microsOf(text: string): bigint {
 }
 
 /**
- * Whole milliseconds since 1970 of `2018-01-01 05:00:00.000000`, here or at a place of a line; what is finer is left out. NaN of what
- * databases have and calendars do not: `0000-00-00`, `2018-02-30`, `infinity`, years before 1 or of more than four digits.
+ * Whole milliseconds since 1970 of `2018-01-01 05:00:00.000000`, here or at a place of a line; what is finer is left out, and seconds need no
+ * fraction. NaN of what databases have and calendars do not: `0000-00-00`, `2018-02-30`, `infinity`, years before 1 or of five digits.
  */
 export function millisOf(text: string, from = 0, to = text.length): number {
   const length = to - from
-  if ((length !== DATE_LENGTH && length !== TIME_LENGTH) || !isDigit(text, to - 1) || !isDigit(text, from)) return Number.NaN
+  const isLong = length >= SECONDS_LENGTH && length <= TIME_LENGTH
+  if ((!isLong && length !== DATE_LENGTH) || !isDigit(text, from) || !isDigit(text, to - 1)) return Number.NaN
   const year = twoDigits(text, from) * 100 + twoDigits(text, from + 2)
   const [month, day] = [twoDigits(text, from + 5), twoDigits(text, from + 8)]
   if (month < 1 || month > 12 || day < 1 || (day > 28 && day > monthLength(year, month))) return Number.NaN
   const days = daysOf(year, month, day)
-  if (length === DATE_LENGTH) return days * 86_400_000
+  if (!isLong) return days * 86_400_000
   const seconds = days * 86_400 + twoDigits(text, from + 11) * 3_600 + twoDigits(text, from + 14) * 60 + twoDigits(text, from + 17)
-  return seconds * 1000 + wholeOf(text, from + 20, from + 23)
+  return seconds * 1000 + wholeOf(text, from + 20, Math.min(from + 23, to))
 }
 
 const DATE_LENGTH = '2018-01-01'.length
+const SECONDS_LENGTH = '2018-01-01 05:00:00'.length
 const TIME_LENGTH = '2018-01-01 05:00:00.000000'.length
 
 function isDigit(text: string, at: number): boolean {
